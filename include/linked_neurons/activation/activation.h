@@ -1,0 +1,128 @@
+/// \file
+/// What an activation is: a struct of static functions, derived from `Activation`.
+///
+/// ```cpp
+/// struct Softsign2 : linked_neurons::Activation {
+///   static constexpr auto name = "softsign2";                 // for messages
+///   static constexpr auto saved = Saved::input;               // what backward() starts from
+///   template <class T>
+///   LINKED_NEURONS_FN static Pair<T> forward(const T& z);     // (g(z), g(-z))
+///   template <class T>
+///   LINKED_NEURONS_FN static T backward(const T& z, const Pair<T>& grad); // dL/dz
+/// };
+/// ```
+///
+/// `T` is float, double or `at::Tensor`: the same two functions are the CPU loop, the CUDA kernel,
+/// the composed path and, differentiated by LibTorch, the double backward. They may use arithmetic,
+/// comparisons with numbers, and the functions of `Activation`; not `if` or `?:`, which tensors
+/// have not and compilers do not vectorise, but `where`.
+#pragma once
+
+#include <linked_neurons/activation/math.h>
+
+#include <type_traits>
+
+namespace linked_neurons {
+
+/// The two halves of a linked neuron, or of anything that comes with them (gradients, slopes).
+template <class T>
+struct Pair {
+  T pos; ///< belongs to g(z), the first C channels
+  T neg; ///< belongs to g(-z), the last C channels
+};
+
+/// What a layer keeps from forward for backward.
+enum class Saved {
+  /// z itself: always possible. `backward(const T& z, const Pair<T>& grad)`.
+  input,
+  /// The result, where it tells z or the derivatives. The next layer keeps it anyway.
+  /// `backward(const Pair<T>& output, const Pair<T>& grad)`.
+  output,
+  /// Two bits an element, `signs(z)`, where they tell the derivatives.
+  /// `backward(const Pair<Bool>& signs, const Pair<T>& grad)`; `Bool` is bool or a boolean tensor.
+  signs,
+};
+
+/// Base of all activations: the vocabulary that their functions are written in.
+///
+/// An activation with a trained weight for each half sets `has_weight`; its functions then take a
+/// last argument `const Pair<T>& weight`, and `weight_gradient(...)`, with the arguments of
+/// `backward`, gives each half's gradient at one element. (With `Saved::signs` that takes the
+/// output too: `weight_gradient(signs, output, grad, weight)`.)
+struct Activation {
+  template <class T>
+  using Pair = linked_neurons::Pair<T>;
+  using Saved = linked_neurons::Saved;
+
+  static constexpr Saved saved = Saved::input;
+  static constexpr bool has_weight = false;
+
+  /// `value` in the type that goes with `T`: a double that is no tensor must not turn floats into
+  /// doubles.
+  template <class T>
+  LINKED_NEURONS_FN static constexpr auto constant(double value) {
+    if constexpr (std::is_floating_point_v<T>) {
+      return static_cast<T>(value);
+    } else {
+      return value;
+    }
+  }
+
+  /// A pair of conditions, for `signs`. (Of bools it makes integers: g++ vectorises no loop with a
+  /// struct of bools in it.)
+  template <class Bool>
+  LINKED_NEURONS_FN static auto conditions(const Bool& pos, const Bool& neg) {
+    if constexpr (std::is_same_v<Bool, bool>) {
+      return Pair<int>{pos, neg};
+    } else {
+      return Pair<Bool>{pos, neg};
+    }
+  }
+
+  /// Elementwise `condition ? a : b`.
+  template <class Condition, class A, class B>
+  LINKED_NEURONS_FN static auto where(const Condition& condition, const A& a, const B& b) {
+    using math::where;
+    return where(condition, a, b);
+  }
+
+#define LINKED_NEURONS_UNARY(function)              \
+  template <class T>                                \
+  LINKED_NEURONS_FN static T function(const T& x) { \
+    using math::function;                           \
+    return function(x);                             \
+  }
+  LINKED_NEURONS_UNARY(abs)
+  LINKED_NEURONS_UNARY(cos)
+  LINKED_NEURONS_UNARY(erf)
+  LINKED_NEURONS_UNARY(exp)
+  LINKED_NEURONS_UNARY(expm1)
+  LINKED_NEURONS_UNARY(log)
+  LINKED_NEURONS_UNARY(log1p)
+  LINKED_NEURONS_UNARY(relu)
+  LINKED_NEURONS_UNARY(sin)
+  LINKED_NEURONS_UNARY(sqrt)
+  LINKED_NEURONS_UNARY(tanh)
+#undef LINKED_NEURONS_UNARY
+};
+
+/// The usual pair, (g(z), g(-z)), of a base `g` that has a `name` and two functions,
+/// `T value(const T& z)` and `T derivative(const T& z)`.
+template <class Base>
+struct Twin : Activation {
+  static constexpr auto name = Base::name;
+
+  template <class T>
+  LINKED_NEURONS_FN static Pair<T> forward(const T& z) {
+    const T twin = -z;
+    return {Base::value(z), Base::value(twin)};
+  }
+
+  template <class T>
+  LINKED_NEURONS_FN static T backward(const T& z, const Pair<T>& grad) {
+    const T twin = -z;
+    return grad.pos * Base::derivative(z) - grad.neg * Base::derivative(twin);
+  }
+};
+
+} // namespace linked_neurons

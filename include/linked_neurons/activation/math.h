@@ -1,0 +1,170 @@
+/// \file
+/// The functions that activations are written with, for float and double.
+///
+/// They carry the names that LibTorch gives them for tensors, so that one expression serves a
+/// number (a CPU loop, a CUDA kernel) and an `at::Tensor` (the composed path, double backward):
+/// argument-dependent lookup finds LibTorch's own for a tensor.
+#pragma once
+
+#include <linked_neurons/detail/number.h>
+#include <linked_neurons/detail/platform.h>
+
+#include <cmath>
+#include <type_traits>
+
+namespace linked_neurons::math {
+
+/// `condition ? a : b`, computed without a branch; both `a` and `b` are evaluated.
+LINKED_NEURONS_FN float where(bool condition, float a, float b) {
+  return linked_neurons::detail::select(condition, a, b);
+}
+LINKED_NEURONS_FN double where(bool condition, double a, double b) {
+  return linked_neurons::detail::select(condition, a, b);
+}
+
+/// max(x, 0) as LibTorch's CPU operator has it: -0 and NaN pass through.
+template <class T>
+LINKED_NEURONS_FN T relu(T x) {
+  return where(x < 0, T(0), x);
+}
+
+template <class T>
+LINKED_NEURONS_FN T abs(T x) {
+  return std::fabs(x);
+}
+
+#define LINKED_NEURONS_FROM_STD(name) \
+  template <class T>                  \
+  LINKED_NEURONS_FN T name(T x) {     \
+    return std::name(x);              \
+  }
+LINKED_NEURONS_FROM_STD(cos)
+LINKED_NEURONS_FROM_STD(erf)
+LINKED_NEURONS_FROM_STD(log)
+LINKED_NEURONS_FROM_STD(log1p)
+LINKED_NEURONS_FROM_STD(sin)
+LINKED_NEURONS_FROM_STD(sqrt)
+LINKED_NEURONS_FROM_STD(tanh)
+#undef LINKED_NEURONS_FROM_STD
+
+namespace detail {
+
+/// The constants of a binary floating-point type that exp and expm1 need.
+template <class T>
+struct Format;
+
+template <>
+struct Format<float> {
+  using Bits = std::uint32_t;
+  static constexpr int kFractionBits = 23;
+  static constexpr Bits kBias = 127;
+  // ln 2 in two parts; the first has so few digits that its product with any exponent is exact.
+  static constexpr float kLn2High = 0x1.62ep-1F;
+  static constexpr float kLn2Low = 0x1.0bfbe8p-15F;
+  // Beyond these exp is infinite, or rounds to zero.
+  static constexpr float kHighest = 89.0F;
+  static constexpr float kLowest = -104.5F;
+};
+
+template <>
+struct Format<double> {
+  using Bits = std::uint64_t;
+  static constexpr int kFractionBits = 52;
+  static constexpr Bits kBias = 1023;
+  static constexpr double kLn2High = 0x1.62e42fee00000p-1;
+  static constexpr double kLn2Low = 0x1.a39ef35793c76p-33;
+  static constexpr double kHighest = 710.0;
+  static constexpr double kLowest = -746.0;
+};
+
+/// x = exponent * ln 2 + remainder, |remainder| <= ln(2) / 2; `remainder_expm1` = e^remainder - 1.
+template <class T>
+struct Reduced {
+  T exponent;
+  T remainder_expm1;
+};
+
+/// Adding and subtracting this rounds to the nearest integer, and leaves it in the lowest bits.
+template <class T>
+inline constexpr T kRounding = T(3) *
+                               T(typename Format<T>::Bits(1) << (Format<T>::kFractionBits - 1));
+
+/// Coefficients of the Taylor polynomial of (e^r - 1 - r) / r^2, lowest power first. On
+/// |r| <= ln(2) / 2 the first term left out is below an eighth of the last place.
+LINKED_NEURONS_FN float expm1_tail(float r) {
+  float p = 1.0F / 5040;
+  p = p * r + 1.0F / 720;
+  p = p * r + 1.0F / 120;
+  p = p * r + 1.0F / 24;
+  p = p * r + 1.0F / 6;
+  return p * r + 0.5F;
+}
+
+LINKED_NEURONS_FN double expm1_tail(double r) {
+  double p = 1.0 / 87178291200;
+  p = p * r + 1.0 / 6227020800;
+  p = p * r + 1.0 / 479001600;
+  p = p * r + 1.0 / 39916800;
+  p = p * r + 1.0 / 3628800;
+  p = p * r + 1.0 / 362880;
+  p = p * r + 1.0 / 40320;
+  p = p * r + 1.0 / 5040;
+  p = p * r + 1.0 / 720;
+  p = p * r + 1.0 / 120;
+  p = p * r + 1.0 / 24;
+  p = p * r + 1.0 / 6;
+  return p * r + 0.5;
+}
+
+template <class T>
+LINKED_NEURONS_FN Reduced<T> reduce(T x) {
+  using F = Format<T>;
+  constexpr T kLog2E = T(1.44269504088896340736);
+  // Written so that a NaN stays one.
+  x = where(x > F::kHighest, F::kHighest, x);
+  x = where(x < F::kLowest, F::kLowest, x);
+  const T exponent = (x * kLog2E + kRounding<T>)-kRounding<T>;
+  const T r = (x - exponent * F::kLn2High) - exponent * F::kLn2Low;
+  return {exponent, r + r * r * expm1_tail(r)};
+}
+
+/// 2^exponent of a normal number, for an integer in a floating-point type.
+template <class T>
+LINKED_NEURONS_FN T power_of_two(T exponent) {
+  using F = Format<T>;
+  using Bits = typename F::Bits;
+  const Bits integer = linked_neurons::detail::bit_cast<Bits>(exponent + kRounding<T>) -
+                       linked_neurons::detail::bit_cast<Bits>(kRounding<T>);
+  return linked_neurons::detail::bit_cast<T>((integer + F::kBias) << F::kFractionBits);
+}
+
+} // namespace detail
+
+/// e^x, within 2 units in the last place, subnormal results included.
+template <class T>
+LINKED_NEURONS_FN T exp(T x) {
+#if defined(__CUDA_ARCH__)
+  return ::exp(x);
+#else
+  const auto [exponent, p] = detail::reduce(x);
+  // In two steps, since 2^exponent itself may be no normal number.
+  const T first = (exponent * T(0.5) + detail::kRounding<T>)-detail::kRounding<T>;
+  return (T(1) + p) * detail::power_of_two(first) * detail::power_of_two(exponent - first);
+#endif
+}
+
+/// e^x - 1, within 2 units in the last place, near zero too.
+template <class T>
+LINKED_NEURONS_FN T expm1(T x) {
+#if defined(__CUDA_ARCH__)
+  return ::expm1(x);
+#else
+  constexpr T kMinusOne = T(-60); // below, the result is -1 in any type
+  const auto [exponent, p] = detail::reduce(where(x < kMinusOne, kMinusOne, x));
+  // Half of the result, since 2^exponent itself may overflow where the result does not.
+  const T scale = detail::power_of_two(exponent - T(1));
+  return (p * scale + (scale - T(0.5))) * T(2);
+#endif
+}
+
+} // namespace linked_neurons::math

@@ -1,0 +1,48 @@
+/// \file
+/// LK-PReLU: g(z) = z for z > 0, else a * z, with a trained slope a for each half.
+#pragma once
+
+#include <linked_neurons/activation/activation.h>
+
+namespace linked_neurons {
+
+struct PReLU : Activation {
+  static constexpr auto name = "lk_prelu";
+  static constexpr auto module_name = "LKPReLU";
+  // The output alone cannot tell on which side z was: a slope may be negative, or zero.
+  static constexpr auto saved = Saved::signs;
+  static constexpr bool has_weight = true;
+
+  template <class T>
+  LINKED_NEURONS_FN static Pair<T> forward(const T& z, const Pair<T>& weight) {
+    const T twin = -z;
+    return {where(z > 0, z, weight.pos * z), where(z < 0, twin, weight.neg * twin)};
+  }
+
+  template <class T>
+  LINKED_NEURONS_FN static auto signs(const T& z) {
+    return conditions(z > 0, z < 0);
+  }
+
+  template <class Bool, class T>
+  LINKED_NEURONS_FN static T backward(
+      const Pair<Bool>& signs, const Pair<T>& grad, const Pair<T>& weight) {
+    return where(signs.pos, grad.pos, weight.pos * grad.pos) -
+           where(signs.neg, grad.neg, weight.neg * grad.neg);
+  }
+
+  /// Where a half is on its slope the other one holds |z|.
+  template <class Bool, class T>
+  LINKED_NEURONS_FN static Pair<T> weight_gradient(
+      const Pair<Bool>& signs,
+      const Pair<T>& output,
+      const Pair<T>& grad,
+      const Pair<T>& /*weight*/) {
+    const T z = where(signs.pos, output.pos, -output.neg);
+    return {
+        where(signs.pos, constant<T>(0), z * grad.pos),
+        where(signs.neg, constant<T>(0), -z * grad.neg)};
+  }
+};
+
+} // namespace linked_neurons

@@ -1,0 +1,32 @@
+/// \file
+/// LK-ReLU: g(z) = max(z, 0). The pair equals CReLU (Shang et al., arXiv:1603.05201).
+#pragma once
+
+#include <linked_neurons/activation/activation.h>
+
+namespace linked_neurons {
+
+struct ReLU : Activation {
+  static constexpr auto name = "lk_relu";
+  static constexpr auto module_name = "LKReLU";
+  static constexpr auto saved = Saved::signs;
+
+  template <class T>
+  LINKED_NEURONS_FN static Pair<T> forward(const T& z) {
+    const T twin = -z;
+    return {relu(z), relu(twin)};
+  }
+
+  /// Which halves let their gradient pass: none at 0, as LibTorch's ReLU, and both for a NaN.
+  template <class T>
+  LINKED_NEURONS_FN static auto signs(const T& z) {
+    return conditions((z <= 0) == 0, (z >= 0) == 0);
+  }
+
+  template <class Bool, class T>
+  LINKED_NEURONS_FN static T backward(const Pair<Bool>& signs, const Pair<T>& grad) {
+    return where(signs.pos, grad.pos, constant<T>(0)) - where(signs.neg, grad.neg, constant<T>(0));
+  }
+};
+
+} // namespace linked_neurons

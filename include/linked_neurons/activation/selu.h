@@ -1,0 +1,42 @@
+/// \file
+/// LK-SELU: g(z) = lambda * z for z > 0, else lambda * alpha * (e^z - 1)
+/// (Klambauer et al., arXiv:1706.02515).
+#pragma once
+
+#include <linked_neurons/activation/activation.h>
+
+namespace linked_neurons {
+
+struct SELU : Activation {
+  static constexpr auto name = "lk_selu";
+  static constexpr auto module_name = "LKSELU";
+  static constexpr auto saved = Saved::output;
+
+  static constexpr double kLambda = 1.0507009873554804934193349852946;
+  static constexpr double kAlpha = 1.6732632423543772848170429916717;
+
+  template <class T>
+  LINKED_NEURONS_FN static Pair<T> forward(const T& z) {
+    const auto lambda = constant<T>(kLambda);
+    const T magnitude = abs(z);
+    // One exponential serves both halves: only one of them is on the negative side.
+    const T linear = magnitude * lambda;
+    const T curved = expm1(-magnitude) * constant<T>(kLambda * kAlpha);
+    return {where(z > 0, linear, curved), where(z < 0, linear, curved)};
+  }
+
+  template <class T>
+  LINKED_NEURONS_FN static T backward(const Pair<T>& output, const Pair<T>& grad) {
+    return grad.pos * derivative(output.pos) - grad.neg * derivative(output.neg);
+  }
+
+ private:
+  /// g'(z) from g(z): lambda * alpha * e^z = g(z) + lambda * alpha on the negative side.
+  template <class T>
+  LINKED_NEURONS_FN static T derivative(const T& output) {
+    const T curved = output + constant<T>(kLambda * kAlpha);
+    return where(output > 0, constant<T>(kLambda), curved);
+  }
+};
+
+} // namespace linked_neurons

@@ -1,0 +1,116 @@
+/// \file
+/// What the CPU loops and the CUDA kernels are given: plain pointers over one view of memory.
+///
+/// A dense input, whatever its memory format, is rows of `row` = channels x inner elements; its
+/// linked output is, for each row, that row's first half and then its second:
+///
+///     input  [outer][row]          element i
+///     output [outer][2][row]       elements i + row * (i / row), and `row` after that
+///
+/// So the axis and the format are two numbers, and one loop serves all of them.
+#pragma once
+
+#include <linked_neurons/activation/activation.h>
+#include <linked_neurons/detail/number.h>
+
+#include <cstdint>
+
+namespace linked_neurons::detail {
+
+/// Where an element finds its slopes: those of element i are number (i / inner) % count.
+struct WeightIndex {
+  std::int64_t inner;
+  std::int64_t count;
+};
+
+/// A value for each half, read from memory in the type that computes.
+template <class C>
+struct Weights {
+  const C* pos;
+  const C* neg;
+  WeightIndex index;
+};
+
+template <class T>
+struct ForwardArguments {
+  const T* input;
+  T* output;
+  std::uint8_t* signs; ///< null where they are not kept
+  std::int64_t numel;  ///< of the input
+  std::int64_t row;
+  Weights<Compute<T>> weight; ///< unused by an activation without weights
+};
+
+template <class T>
+struct BackwardArguments {
+  const T* grad; ///< with respect to the output; a single element if `grad_is_uniform`
+  const T* kept; ///< the input, or the output, or null, as the activation's `saved` says
+  const std::uint8_t* signs;
+  T* grad_input;
+  std::int64_t numel; ///< of the input
+  std::int64_t row;
+  Weights<Compute<T>> weight;
+  bool grad_is_uniform;
+};
+
+/// What an element's backward starts from; an activation reads the member that it asked for.
+template <class T, class Bool>
+struct Kept {
+  T input;
+  Pair<T> output;
+  Pair<Bool> signs;
+};
+
+template <class Activation, class T>
+LINKED_NEURONS_FN Pair<T> forward(const T& z, const Pair<T>& weight) {
+  if constexpr (Activation::has_weight) {
+    return Activation::forward(z, weight);
+  } else {
+    return Activation::forward(z);
+  }
+}
+
+template <class Activation, class T, class Bool>
+LINKED_NEURONS_FN const auto& start_of(const Kept<T, Bool>& kept) {
+  if constexpr (Activation::saved == Saved::input) {
+    return kept.input;
+  } else if constexpr (Activation::saved == Saved::output) {
+    return kept.output;
+  } else {
+    return kept.signs;
+  }
+}
+
+template <class Activation, class T, class Bool>
+LINKED_NEURONS_FN T
+backward(const Kept<T, Bool>& kept, const Pair<T>& grad, const Pair<T>& weight) {
+  const auto& start = start_of<Activation>(kept);
+  if constexpr (Activation::has_weight) {
+    return Activation::backward(start, grad, weight);
+  } else {
+    return Activation::backward(start, grad);
+  }
+}
+
+template <class Activation, class T, class Bool>
+LINKED_NEURONS_FN Pair<T> weight_gradient(
+    const Kept<T, Bool>& kept, const Pair<T>& grad, const Pair<T>& weight) {
+  if constexpr (Activation::saved == Saved::signs) {
+    return Activation::weight_gradient(kept.signs, kept.output, grad, weight);
+  } else {
+    return Activation::weight_gradient(start_of<Activation>(kept), grad, weight);
+  }
+}
+
+/// Whether backward reads the result, given whether it computes the slopes' gradients.
+template <class Activation>
+constexpr bool keeps_output(bool weight_gradients) {
+  return Activation::saved == Saved::output ||
+         (Activation::saved == Saved::signs && weight_gradients);
+}
+
+/// Signs are kept in groups: bits for g(z) of `Group` elements, then bits for g(-z) of them.
+/// Element i is bit i % Group of its group; lower bits come first in memory.
+inline constexpr int kSignBits = 2;
+
+} // namespace linked_neurons::detail

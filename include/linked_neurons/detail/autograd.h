@@ -1,0 +1,268 @@
+/// \file
+/// One autograd function for all activations: what is saved, backward, double backward.
+#pragma once
+
+#include <linked_neurons/detail/composed.h>
+#include <linked_neurons/detail/cpu.h>
+#include <linked_neurons/detail/cuda.h>
+#include <linked_neurons/detail/layout.h>
+#include <linked_neurons/detail/slopes.h>
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include <cstdint>
+
+namespace linked_neurons::detail {
+
+/// Whether a tensor is what it seems: memory that a kernel may read. Wrappers of functorch's
+/// transforms, subclasses, and tensors whose negation or zeros are only promised are not.
+inline bool is_plain(const at::Tensor& tensor) {
+  using c10::DispatchKey;
+  constexpr c10::DispatchKeySet kOthers{
+      DispatchKey::Python,
+      DispatchKey::Functionalize,
+      DispatchKey::Batched,
+      DispatchKey::FuncTorchBatched,
+      DispatchKey::FuncTorchGradWrapper,
+      DispatchKey::Negative,
+      DispatchKey::ZeroTensor};
+  return !tensor.defined() || !tensor.unsafeGetTensorImpl()->key_set().has_any(kOthers);
+}
+
+/// The kernels for an input, or null for the composed path.
+template <class Activation>
+const Backend* backend_for(const at::Tensor& input, const Pair<at::Tensor>& weight) {
+  if (input.numel() == 0 || !is_plain(input) || !is_plain(weight.pos) || !is_plain(weight.neg)) {
+    return nullptr;
+  }
+  if (input.is_cpu()) {
+    return &cpu::backend<Activation>;
+  }
+  if (input.is_cuda()) {
+    if (cuda::backend<Activation> == nullptr) {
+      TORCH_WARN_ONCE(
+          Activation::name,
+          ": this program has no CUDA kernels for this activation; it takes LibTorch's operators, "
+          "one after another, which is slower");
+    }
+    return cuda::backend<Activation>;
+  }
+  return nullptr;
+}
+
+/// A forward pass: the output, and the signs if the activation keeps them.
+struct Forwarded {
+  at::Tensor output;
+  at::Tensor signs;
+  int sign_group = 0; ///< 0: booleans, as composed::signs gives them
+};
+
+/// \param kind meaningless for an activation without weights.
+template <class Activation>
+Forwarded run_forward(
+    const at::Tensor& input,
+    const Pair<at::Tensor>& weight,
+    Slopes kind,
+    std::int64_t dim,
+    bool keep_signs) {
+  const Backend* backend = backend_for<Activation>(input, weight);
+  Forwarded result;
+  if (backend == nullptr) {
+    result.output = composed::forward<Activation>(input, weight, kind, dim);
+    if constexpr (Activation::saved == Saved::signs) {
+      if (keep_signs) {
+        result.signs = composed::signs<Activation>(input);
+      }
+    }
+    return result;
+  }
+  ForwardTask task;
+  task.input = dense(input);
+  const Layout layout = layout_of(task.input, dim);
+  task.output = layout.empty_output(input.options());
+  task.row = layout.row();
+  if (Activation::saved == Saved::signs && keep_signs) {
+    result.sign_group = backend->sign_group(input.scalar_type());
+    const std::int64_t groups = (layout.numel + result.sign_group - 1) / result.sign_group;
+    task.signs =
+        at::empty({groups * (kSignBits * result.sign_group / 8)}, input.options().dtype(at::kByte));
+  }
+  if constexpr (Activation::has_weight) {
+    const SlopesView view(kind, layout);
+    task.weight = {view.read(weight.pos), view.read(weight.neg)};
+    task.weight_index = view.index();
+  }
+  backend->forward(task);
+  result.output = std::move(task.output);
+  result.signs = std::move(task.signs);
+  return result;
+}
+
+/// A gradient as the kernels read it: laid out as the output was, or a single element.
+struct ReadableGradient {
+  at::Tensor tensor;
+  bool is_uniform;
+};
+
+inline ReadableGradient readable(const at::Tensor& grad, const Layout& layout) {
+  if (same_strides(layout.output_sizes, grad.strides(), layout.output_strides)) {
+    return {grad, false};
+  }
+  // Expanded from one number, as by sum() and mean(): kernels need not see it materialised.
+  const at::DimVector zeros(grad.dim(), 0);
+  if (same_strides(grad.sizes(), grad.strides(), zeros)) {
+    return {grad, true};
+  }
+  return {layout.empty_output(grad.options()).copy_(grad), false};
+}
+
+/// What forward left for backward.
+struct Saves {
+  at::Tensor kept; ///< the input, the output, or undefined
+  at::Tensor signs;
+  int sign_group;
+  Pair<at::Tensor> weight;
+  Slopes kind;
+  std::int64_t dim;
+  bool weight_gradients;
+};
+
+template <class Activation>
+composed::Gradients run_backward(
+    const Backend& backend, const at::Tensor& grad, const Saves& saves, Layout layout) {
+  const auto readable_grad = readable(grad, layout);
+  BackwardTask task;
+  task.grad = readable_grad.tensor;
+  task.grad_is_uniform = readable_grad.is_uniform;
+  task.kept = Activation::saved == Saved::input ? dense(saves.kept) : saves.kept;
+  task.signs = saves.signs;
+  task.grad_input = layout.empty_input(grad.options());
+  task.row = layout.row();
+  composed::Gradients result;
+  if constexpr (Activation::has_weight) {
+    const SlopesView view(saves.kind, layout);
+    task.weight = {view.read(saves.weight.pos), view.read(saves.weight.neg)};
+    task.weight_index = view.index();
+    if (saves.weight_gradients) {
+      task.grad_weight = at::empty({2, view.index().count}, task.weight.pos.options());
+    }
+    backend.backward(task);
+    if (saves.weight_gradients) {
+      result.weight = {
+          view.gradient(task.grad_weight.select(0, 0), saves.weight.pos),
+          view.gradient(task.grad_weight.select(0, 1), saves.weight.neg)};
+    }
+  } else {
+    backend.backward(task);
+  }
+  result.input = std::move(task.grad_input);
+  return result;
+}
+
+template <class Activation>
+struct LinkedFunction : torch::autograd::Function<LinkedFunction<Activation>> {
+  using Context = torch::autograd::AutogradContext;
+  using Tensors = torch::autograd::variable_list;
+
+  /// \param weights two tensors, or none: an autograd function takes no undefined ones.
+  template <class... Weights>
+  static at::Tensor forward(
+      Context* context,
+      const at::Tensor& input,
+      std::int64_t dim,
+      std::int64_t kind,
+      const Weights&... weights) {
+    const Pair<at::Tensor> weight{weights...};
+    const bool weight_gradients = (false || ... || weights.requires_grad());
+    const auto result = run_forward<Activation>(input, weight, Slopes(kind), dim, true);
+    at::Tensor kept;
+    if (Activation::saved == Saved::input) {
+      kept = input;
+    } else if (keeps_output<Activation>(weight_gradients)) {
+      kept = result.output;
+    }
+    context->save_for_backward({kept, result.signs, weight.pos, weight.neg});
+    auto& data = context->saved_data;
+    data["dim"] = dim;
+    data["kind"] = kind;
+    data["sign_group"] = result.sign_group;
+    data["weight_gradients"] = weight_gradients;
+    const at::Tensor laid_out = dense(input);
+    data["strides"] = laid_out.strides();
+    return result.output;
+  }
+
+  static Tensors backward(Context* context, const Tensors& grads) {
+    const auto saved = context->get_saved_variables();
+    auto& data = context->saved_data;
+    Saves saves{
+        saved[0],
+        saved[1],
+        static_cast<int>(data["sign_group"].toInt()),
+        {saved[2], saved[3]},
+        Slopes(data["kind"].toInt()),
+        data["dim"].toInt(),
+        data["weight_gradients"].toBool()};
+    const at::Tensor& grad = grads[0];
+    at::DimVector sizes(grad.sizes().begin(), grad.sizes().end());
+    sizes[saves.dim] /= 2;
+    const auto strides = data["strides"].toIntVector();
+    composed::Gradients result;
+    const Backend* backend = backend_for<Activation>(grad, saves.weight);
+    const bool kernels_kept_signs = saves.sign_group != 0 || Activation::saved != Saved::signs;
+    if (backend != nullptr && kernels_kept_signs && !at::GradMode::is_enabled()) {
+      result =
+          run_backward<Activation>(*backend, grad, saves, layout_of(sizes, strides, saves.dim));
+    } else {
+      if (saves.signs.defined() && saves.sign_group != 0) {
+        saves.signs = composed::unpack_signs(saves.signs, saves.sign_group, sizes, strides);
+      }
+      result = composed::backward<Activation>(
+          grad,
+          saves.kept,
+          saves.signs,
+          saves.weight,
+          saves.kind,
+          saves.dim,
+          saves.weight_gradients);
+    }
+    Tensors gradients{result.input, {}, {}};
+    if constexpr (Activation::has_weight) {
+      gradients.insert(gradients.end(), {result.weight.pos, result.weight.neg});
+    }
+    return gradients;
+  }
+};
+
+/// The linked layer on checked arguments' behalf: checks them, and records for backward only what
+/// somebody will differentiate.
+template <class Activation>
+at::Tensor linked(const at::Tensor& input, const Pair<at::Tensor>& weight, std::int64_t dim) {
+  dim = check_input(Activation::name, input, dim);
+  Slopes kind = Slopes::one;
+  bool differentiated = input.requires_grad();
+  bool forward_mode = input._fw_grad(0).defined();
+  if constexpr (Activation::has_weight) {
+    kind = check_weight(Activation::name, weight, input, dim);
+    differentiated |= weight.pos.requires_grad() || weight.neg.requires_grad();
+    forward_mode |= weight.pos._fw_grad(0).defined() || weight.neg._fw_grad(0).defined();
+  }
+  TORCH_CHECK(
+      !forward_mode,
+      Activation::name,
+      ": expected no tangents, got some: forward-mode differentiation is not supported");
+  // Grad mode is off inside a function's forward, so this is the place to ask.
+  if (at::GradMode::is_enabled() && differentiated) {
+    const auto number = static_cast<std::int64_t>(kind);
+    if constexpr (Activation::has_weight) {
+      return LinkedFunction<Activation>::apply(input, dim, number, weight.pos, weight.neg);
+    } else {
+      return LinkedFunction<Activation>::apply(input, dim, number);
+    }
+  }
+  return run_forward<Activation>(input, weight, kind, dim, false).output;
+}
+
+} // namespace linked_neurons::detail

@@ -1,0 +1,122 @@
+/// \file
+/// Bad input is refused by name: the function, what was expected, what came.
+#pragma once
+
+#include <linked_neurons/activation/activation.h>
+
+#include <ATen/core/Tensor.h>
+#include <c10/util/Exception.h>
+
+#include <cstdint>
+
+namespace linked_neurons::detail {
+
+inline bool is_16_bit(at::ScalarType type) {
+  return type == at::kHalf || type == at::kBFloat16;
+}
+
+/// The type in which tensors of `type` are computed.
+inline at::ScalarType compute_type(at::ScalarType type) {
+  return is_16_bit(type) ? at::kFloat : type;
+}
+
+/// Checks an input and its channel axis; returns the axis counted from the front.
+/// \throws c10::Error
+inline std::int64_t check_input(const char* name, const at::Tensor& input, std::int64_t dim) {
+  TORCH_CHECK(input.defined(), name, ": expected a tensor, got an undefined one");
+  TORCH_CHECK(
+      input.layout() == at::kStrided,
+      name,
+      ": expected a strided tensor, got one of layout ",
+      input.layout());
+  const auto type = input.scalar_type();
+  TORCH_CHECK(
+      type == at::kDouble || type == at::kFloat || is_16_bit(type),
+      name,
+      ": expected a tensor of type Double, Float, Half or BFloat16, got ",
+      type);
+  TORCH_CHECK(
+      input.dim() > 0,
+      name,
+      ": expected a tensor with a channel axis, got a scalar (a tensor of 0 axes)");
+  TORCH_CHECK(
+      dim >= -input.dim() && dim < input.dim(),
+      name,
+      ": expected dim in [",
+      -input.dim(),
+      ", ",
+      input.dim() - 1,
+      "] for a tensor of ",
+      input.dim(),
+      " axes, got ",
+      dim);
+  return dim < 0 ? dim + input.dim() : dim;
+}
+
+/// How many slopes a half has.
+enum class Slopes { one, per_channel, per_element };
+
+/// Checks the slopes that go with a checked input; returns which kind they are.
+/// \throws c10::Error
+inline Slopes check_weight(
+    const char* name, const Pair<at::Tensor>& weight, const at::Tensor& input, std::int64_t dim) {
+  const auto type = input.scalar_type();
+  const auto elements = input.sizes().slice(1);
+  const auto check_one = [&](const char* which, const at::Tensor& slopes) {
+    TORCH_CHECK(
+        slopes.defined(), name, ": expected ", which, " to be a tensor, got an undefined one");
+    TORCH_CHECK(
+        slopes.scalar_type() == type || (is_16_bit(type) && slopes.scalar_type() == at::kFloat),
+        name,
+        ": expected ",
+        which,
+        " of type ",
+        type,
+        is_16_bit(type) ? " or Float" : "",
+        ", as the input, got ",
+        slopes.scalar_type());
+    TORCH_CHECK(
+        slopes.device() == input.device(),
+        name,
+        ": expected ",
+        which,
+        " on ",
+        input.device(),
+        ", as the input, got ",
+        slopes.device());
+    if (slopes.numel() == 1 && slopes.dim() <= 1) {
+      return Slopes::one;
+    }
+    if (slopes.dim() == 1 && slopes.size(0) == input.size(dim)) {
+      return Slopes::per_channel;
+    }
+    TORCH_CHECK(
+        slopes.sizes() == elements,
+        name,
+        ": expected ",
+        which,
+        " to have 1 slope, ",
+        input.size(dim),
+        " (the channels at dim ",
+        dim,
+        ") or one an element (shape ",
+        elements,
+        "), got ",
+        slopes.numel(),
+        " of shape ",
+        slopes.sizes());
+    return Slopes::per_element;
+  };
+  const Slopes pos = check_one("weight_pos", weight.pos);
+  const Slopes neg = check_one("weight_neg", weight.neg);
+  TORCH_CHECK(
+      pos == neg,
+      name,
+      ": expected weight_pos and weight_neg of one shape, got ",
+      weight.pos.sizes(),
+      " and ",
+      weight.neg.sizes());
+  return pos;
+}
+
+} // namespace linked_neurons::detail

@@ -1,0 +1,144 @@
+/// \file
+/// The composed path: an activation's struct on whole tensors, one LibTorch operator a step.
+///
+/// It serves the devices that have no kernels, and double backward, which LibTorch's autograd
+/// derives from it. 16-bit types go through float and are rounded once, as in the kernels.
+#pragma once
+
+#include <linked_neurons/detail/arguments.h>
+#include <linked_neurons/detail/check.h>
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+// What Activation's vocabulary means for tensors.
+#include <ATen/ops/abs.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/cos.h>
+#include <ATen/ops/erf.h>
+#include <ATen/ops/exp.h>
+#include <ATen/ops/expm1.h>
+#include <ATen/ops/log.h>
+#include <ATen/ops/log1p.h>
+#include <ATen/ops/relu.h>
+#include <ATen/ops/sin.h>
+#include <ATen/ops/sqrt.h>
+#include <ATen/ops/stack.h>
+#include <ATen/ops/tanh.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/where.h>
+
+#include <cstdint>
+
+namespace linked_neurons::detail::composed {
+
+/// `tensor` in the type that computes; an undefined one stays so.
+inline at::Tensor widened(const at::Tensor& tensor) {
+  return tensor.defined() ? tensor.to(compute_type(tensor.scalar_type())) : tensor;
+}
+
+inline Pair<at::Tensor> halves(const at::Tensor& tensor, std::int64_t dim) {
+  const std::int64_t channels = tensor.size(dim) / 2;
+  return {
+      widened(tensor.narrow(dim, 0, channels)), widened(tensor.narrow(dim, channels, channels))};
+}
+
+/// The sizes with which slopes broadcast against an input of `axes` axes.
+inline at::DimVector broadcast_sizes(
+    const at::Tensor& slopes, Slopes kind, std::int64_t dim, std::int64_t axes) {
+  at::DimVector sizes(slopes.sizes().begin(), slopes.sizes().end());
+  if (kind == Slopes::per_channel) {
+    sizes.resize(axes - dim, 1);
+  }
+  return sizes;
+}
+
+/// The slopes as they broadcast against `like`, in the type that computes.
+inline Pair<at::Tensor> broadcast(
+    const Pair<at::Tensor>& weight, Slopes kind, const at::Tensor& like, std::int64_t dim) {
+  if (!weight.pos.defined()) {
+    return {};
+  }
+  const auto one = [&](const at::Tensor& slopes) {
+    return widened(slopes.view(broadcast_sizes(slopes, kind, dim, like.dim())));
+  };
+  return {one(weight.pos), one(weight.neg)};
+}
+
+/// Elementwise gradients summed for the slopes that they belong to.
+inline at::Tensor sum_for(
+    const at::Tensor& slopes, Slopes kind, const at::Tensor& each, std::int64_t dim) {
+  return each.sum_to_size(broadcast_sizes(slopes, kind, dim, each.dim()))
+      .view(slopes.sizes())
+      .to(slopes.scalar_type());
+}
+
+template <class Activation>
+at::Tensor forward(
+    const at::Tensor& input, const Pair<at::Tensor>& weight, Slopes kind, std::int64_t dim) {
+  const auto y = detail::forward<Activation>(widened(input), broadcast(weight, kind, input, dim));
+  return at::cat({y.pos, y.neg}, dim).to(input.scalar_type());
+}
+
+/// Both halves' signs as booleans, stacked along a new first axis.
+template <class Activation>
+at::Tensor signs(const at::Tensor& input) {
+  const auto bits = Activation::signs(widened(input));
+  return at::stack({bits.pos, bits.neg});
+}
+
+/// Kernels' signs, bits in groups of `group` elements, as `signs` above gives them, for a tensor of
+/// these sizes and strides.
+inline at::Tensor unpack_signs(
+    const at::Tensor& bytes, int group, at::IntArrayRef sizes, at::IntArrayRef strides) {
+  const at::Tensor bits = at::tensor({1, 2, 4, 8, 16, 32, 64, 128}, at::kByte).to(bytes.device());
+  const at::Tensor planes = bytes.unsqueeze(1)
+                                .bitwise_and(bits)
+                                .ne(0)
+                                .view({-1, kSignBits, group})
+                                .transpose(0, 1)
+                                .reshape({kSignBits, -1});
+  return at::stack(
+      {planes.select(0, 0).as_strided(sizes, strides),
+       planes.select(0, 1).contiguous().as_strided(sizes, strides)});
+}
+
+/// Gradients with respect to the input and, where wanted, the slopes.
+struct Gradients {
+  at::Tensor input;
+  Pair<at::Tensor> weight;
+};
+
+/// `kept` is the input or the output, as the activation has it; `signs` as above.
+template <class Activation>
+Gradients backward(
+    const at::Tensor& grad,
+    const at::Tensor& kept,
+    const at::Tensor& signs,
+    const Pair<at::Tensor>& weight,
+    Slopes kind,
+    std::int64_t dim,
+    bool weight_gradients) {
+  Kept<at::Tensor, at::Tensor> start;
+  if constexpr (Activation::saved == Saved::input) {
+    start.input = widened(kept);
+  } else if (kept.defined()) {
+    start.output = halves(kept, dim);
+  }
+  if constexpr (Activation::saved == Saved::signs) {
+    start.signs = {signs.select(0, 0), signs.select(0, 1)};
+  }
+  const auto grads = halves(grad, dim);
+  const auto slopes = broadcast(weight, kind, grad, dim);
+  Gradients result;
+  result.input = detail::backward<Activation>(start, grads, slopes).to(grad.scalar_type());
+  if constexpr (Activation::has_weight) {
+    if (weight_gradients) {
+      const auto each = detail::weight_gradient<Activation>(start, grads, slopes);
+      result.weight = {
+          sum_for(weight.pos, kind, each.pos, dim), sum_for(weight.neg, kind, each.neg, dim)};
+    }
+  }
+  return result;
+}
+
+} // namespace linked_neurons::detail::composed

@@ -1,0 +1,46 @@
+/// \file
+/// The CUDA backend as `.cpp` files see it: declarations only.
+#pragma once
+
+#include <linked_neurons/activation/prelu.h>
+#include <linked_neurons/activation/relu.h>
+#include <linked_neurons/activation/selu.h>
+#include <linked_neurons/activation/swish.h>
+#include <linked_neurons/detail/task.h>
+
+namespace linked_neurons::detail::cuda {
+
+/// The kernels of an activation, or null where this program has none.
+///
+/// What a program has is decided when it starts, not by macros in shared code: source files
+/// compiled with and without our CMake target's definitions may meet in one program.
+template <class Activation>
+inline const Backend* backend = nullptr;
+
+/// The kernels themselves: defined in cuda/backend.cuh, instantiated in the kernels' library.
+template <class Activation>
+__attribute__((visibility("default"))) const Backend* kernels();
+
+} // namespace linked_neurons::detail::cuda
+
+#if defined(LINKED_NEURONS_WITH_CUDA)
+namespace linked_neurons::detail::cuda {
+
+extern template const Backend* kernels<ReLU>();
+extern template const Backend* kernels<PReLU>();
+extern template const Backend* kernels<SELU>();
+extern template const Backend* kernels<Swish>();
+
+namespace {
+// Each source file asks for the kernels by name, so that no linker finds their library unused.
+[[maybe_unused]] const bool registered = [] {
+  backend<ReLU> = kernels<ReLU>();
+  backend<PReLU> = kernels<PReLU>();
+  backend<SELU> = kernels<SELU>();
+  backend<Swish> = kernels<Swish>();
+  return true;
+}();
+} // namespace
+
+} // namespace linked_neurons::detail::cuda
+#endif

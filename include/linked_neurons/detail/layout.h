@@ -1,0 +1,116 @@
+/// \file
+/// From a tensor and its channel axis to the [outer][channels][inner] view, and to the output that
+/// keeps its memory format.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/empty_strided.h>
+
+#include <algorithm>
+#include <cstdint>
+
+namespace linked_neurons::detail {
+
+/// How a dense input lies in memory, and how its linked output does.
+struct Layout {
+  std::int64_t dim = 0;   ///< the channel axis, not negative
+  std::int64_t numel = 0; ///< of the input
+  std::int64_t channels = 0;
+  std::int64_t inner = 1;       ///< elements that lie inside one channel, in memory
+  std::int64_t batch_inner = 1; ///< elements that lie inside one index of axis 0, in memory
+  at::DimVector sizes, strides; ///< of the input
+  at::DimVector output_sizes, output_strides;
+
+  std::int64_t row() const {
+    return channels * inner;
+  }
+
+  at::Tensor empty_input(const at::TensorOptions& options) const {
+    return at::empty_strided(sizes, strides, options);
+  }
+
+  at::Tensor empty_output(const at::TensorOptions& options) const {
+    return at::empty_strided(output_sizes, output_strides, options);
+  }
+};
+
+/// Whether two tensors of these sizes lie in memory alike; axes of one index do not matter.
+inline bool same_strides(at::IntArrayRef sizes, at::IntArrayRef a, at::IntArrayRef b) {
+  for (std::size_t i = 0; i < sizes.size(); ++i) {
+    if (sizes[i] > 1 && a[i] != b[i]) {
+      return false;
+    }
+  }
+  return true;
+}
+
+/// The axes from the outermost in memory to the innermost.
+inline at::DimVector memory_order(at::IntArrayRef sizes, at::IntArrayRef strides) {
+  at::DimVector order(sizes.size());
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    order[i] = static_cast<std::int64_t>(i);
+  }
+  // Among equal strides an axis of one index is the inner one, as in the channels-last formats.
+  std::sort(order.begin(), order.end(), [&](std::int64_t a, std::int64_t b) {
+    if (strides[a] != strides[b]) {
+      return strides[a] > strides[b];
+    }
+    return (sizes[a] == 1) != (sizes[b] == 1) ? sizes[b] == 1 : a < b;
+  });
+  return order;
+}
+
+/// The strides of a dense tensor of these sizes whose axes lie in this order.
+inline at::DimVector dense_strides(at::IntArrayRef sizes, at::IntArrayRef order) {
+  at::DimVector strides(sizes.size());
+  std::int64_t stride = 1;
+  for (auto axis = order.rbegin(); axis != order.rend(); ++axis) {
+    strides[*axis] = stride;
+    stride *= std::max<std::int64_t>(sizes[*axis], 1);
+  }
+  return strides;
+}
+
+/// The layout of a dense tensor of these sizes and strides, with its channels at `dim`.
+inline Layout layout_of(at::IntArrayRef sizes, at::IntArrayRef strides, std::int64_t dim) {
+  const at::DimVector order = memory_order(sizes, strides);
+  Layout layout;
+  layout.dim = dim;
+  layout.numel = 1;
+  for (auto axis = order.rbegin(); axis != order.rend(); ++axis) {
+    if (*axis == dim) {
+      layout.inner = layout.numel;
+    }
+    if (*axis == 0) {
+      layout.batch_inner = layout.numel;
+    }
+    layout.numel *= sizes[*axis];
+  }
+  layout.channels = sizes[dim];
+  layout.sizes.assign(sizes.begin(), sizes.end());
+  layout.strides = dense_strides(sizes, order);
+  layout.output_sizes = layout.sizes;
+  layout.output_sizes[dim] *= 2;
+  layout.output_strides = dense_strides(layout.output_sizes, order);
+  return layout;
+}
+
+/// `tensor` itself where it is dense, else a dense copy in its own memory format.
+inline at::Tensor dense(const at::Tensor& tensor) {
+  return tensor.is_non_overlapping_and_dense() ? tensor
+                                               : tensor.contiguous(tensor.suggest_memory_format());
+}
+
+inline Layout layout_of(const at::Tensor& tensor, std::int64_t dim) {
+  // The strides of axes of one index carry no meaning in a contiguous tensor.
+  if (tensor.is_contiguous() && tensor.suggest_memory_format() == at::MemoryFormat::Contiguous) {
+    at::DimVector order(tensor.dim());
+    for (std::int64_t i = 0; i < tensor.dim(); ++i) {
+      order[i] = i;
+    }
+    return layout_of(tensor.sizes(), dense_strides(tensor.sizes(), order), dim);
+  }
+  return layout_of(tensor.sizes(), tensor.strides(), dim);
+}
+
+} // namespace linked_neurons::detail

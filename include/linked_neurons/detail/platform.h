@@ -1,0 +1,24 @@
+/// \file
+/// What differs between compilers, said once: inlining into vector and device code.
+#pragma once
+
+/// Marks a function that CPU loops and CUDA kernels share. It is always inlined: only so does a
+/// function that was compiled for any processor become part of a loop compiled for a newer one.
+#if defined(__CUDACC__)
+#define LINKED_NEURONS_FN __host__ __device__ __forceinline__
+#elif defined(__GNUC__)
+#define LINKED_NEURONS_FN inline __attribute__((always_inline))
+#else
+#define LINKED_NEURONS_FN inline
+#endif
+
+/// Before a loop whose iterations are independent: the compiler need not prove it.
+#if defined(__CUDACC__)
+#define LINKED_NEURONS_INDEPENDENT
+#elif defined(__clang__)
+#define LINKED_NEURONS_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+#elif defined(__GNUC__)
+#define LINKED_NEURONS_INDEPENDENT _Pragma("GCC ivdep")
+#else
+#define LINKED_NEURONS_INDEPENDENT
+#endif

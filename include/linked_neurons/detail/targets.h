@@ -1,0 +1,82 @@
+/// \file
+/// Vector instructions chosen at run time, whatever `-march` a program is compiled with.
+#pragma once
+
+#include <linked_neurons/detail/platform.h>
+
+#include <cstdint>
+
+#if (defined(__x86_64__) || defined(__i386__)) && defined(__GNUC__) && !defined(__CUDACC__)
+#define LINKED_NEURONS_HAS_TARGETS 1
+#else
+#define LINKED_NEURONS_HAS_TARGETS 0
+#endif
+
+namespace linked_neurons::detail {
+
+/// The processors that the CPU loops are compiled for.
+enum class Target { baseline, avx2, avx512 };
+
+/// The best of them that this processor runs.
+inline Target best_target() {
+#if LINKED_NEURONS_HAS_TARGETS
+  static const Target target = [] {
+    __builtin_cpu_init();
+    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") &&
+                        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+                        __builtin_cpu_supports("avx512vl");
+    return avx512 ? Target::avx512 : (avx2 ? Target::avx2 : Target::baseline);
+  }();
+  return target;
+#else
+  return Target::baseline;
+#endif
+}
+
+template <class Loop>
+void run_baseline(const Loop& loop, std::int64_t begin, std::int64_t end) {
+  loop(begin, end);
+}
+
+#if LINKED_NEURONS_HAS_TARGETS
+#define LINKED_NEURONS_AVX512 "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl"
+#if defined(__clang__)
+#define LINKED_NEURONS_TARGET(features) __attribute__((target(features), flatten))
+#else
+// Without the second option g++ prefers half of the register's width.
+#define LINKED_NEURONS_TARGET(features) \
+  __attribute__((target(features ",prefer-vector-width=512"), flatten))
+#endif
+
+template <class Loop>
+LINKED_NEURONS_TARGET("avx2,fma")
+void run_avx2(const Loop& loop, std::int64_t begin, std::int64_t end) {
+  loop(begin, end);
+}
+
+template <class Loop>
+LINKED_NEURONS_TARGET(LINKED_NEURONS_AVX512)
+void run_avx512(const Loop& loop, std::int64_t begin, std::int64_t end) {
+  loop(begin, end);
+}
+#endif
+
+/// Runs `loop(begin, end)`, whose body is all `LINKED_NEURONS_FN`, compiled for `target`.
+template <class Loop>
+void run_for(
+    [[maybe_unused]] Target target, const Loop& loop, std::int64_t begin, std::int64_t end) {
+#if LINKED_NEURONS_HAS_TARGETS
+  switch (target) {
+  case Target::avx512:
+    return run_avx512(loop, begin, end);
+  case Target::avx2:
+    return run_avx2(loop, begin, end);
+  case Target::baseline:
+    break;
+  }
+#endif
+  run_baseline(loop, begin, end);
+}
+
+} // namespace linked_neurons::detail

@@ -1,0 +1,91 @@
+/// \file
+/// What a backend is asked to do: tensors that are dense, checked and allocated.
+#pragma once
+
+#include <linked_neurons/detail/arguments.h>
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+
+namespace linked_neurons::detail {
+
+struct ForwardTask {
+  at::Tensor input;
+  at::Tensor output;
+  at::Tensor signs; ///< bytes, or undefined where they are not kept
+  std::int64_t row;
+  Pair<at::Tensor> weight; ///< contiguous, in the computing type; undefined without weights
+  WeightIndex weight_index;
+};
+
+struct BackwardTask {
+  at::Tensor grad;
+  bool grad_is_uniform;
+  at::Tensor kept; ///< the input or the output, or undefined
+  at::Tensor signs;
+  at::Tensor grad_input;
+  std::int64_t row;
+  Pair<at::Tensor> weight;
+  WeightIndex weight_index;
+  at::Tensor grad_weight; ///< [2, count] in the computing type, or undefined where not wanted
+};
+
+template <class T>
+T* data(const at::Tensor& tensor) {
+  return tensor.defined() ? static_cast<T*>(tensor.data_ptr()) : nullptr;
+}
+
+template <class T>
+ForwardArguments<T> arguments(const ForwardTask& task) {
+  using C = Compute<T>;
+  return {
+      data<T>(task.input),
+      data<T>(task.output),
+      data<std::uint8_t>(task.signs),
+      task.input.numel(),
+      task.row,
+      {data<C>(task.weight.pos), data<C>(task.weight.neg), task.weight_index}};
+}
+
+template <class T>
+BackwardArguments<T> arguments(const BackwardTask& task) {
+  using C = Compute<T>;
+  return {
+      data<T>(task.grad),
+      data<T>(task.kept),
+      data<std::uint8_t>(task.signs),
+      data<T>(task.grad_input),
+      task.grad_input.numel(),
+      task.row,
+      {data<C>(task.weight.pos), data<C>(task.weight.neg), task.weight_index},
+      task.grad_is_uniform};
+}
+
+/// Calls `body` with a value of the type in which elements of `type` lie in memory: the one list of
+/// the types that the kernels take.
+template <class Body>
+void dispatch(at::ScalarType type, const Body& body) {
+  switch (type) {
+  case at::kDouble:
+    return body(double{});
+  case at::kFloat:
+    return body(float{});
+  case at::kHalf:
+    return body(Half{});
+  case at::kBFloat16:
+    return body(BFloat16{});
+  default:
+    TORCH_INTERNAL_ASSERT(false, "no kernel for type ", type);
+  }
+}
+
+/// The entry points of a backend for one activation.
+struct Backend {
+  void (*forward)(const ForwardTask& task);
+  void (*backward)(const BackwardTask& task);
+  /// How many elements' signs lie together (arguments.h), for elements of this type.
+  int (*sign_group)(at::ScalarType type);
+};
+
+} // namespace linked_neurons::detail

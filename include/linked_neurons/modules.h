@@ -1,0 +1,123 @@
+/// \file
+/// The linked layers as modules, in the style of `torch/nn/modules/activation.h`.
+#pragma once
+
+#include <linked_neurons/functional.h>
+
+#include <torch/nn/cloneable.h>
+#include <torch/nn/init.h>
+#include <torch/nn/pimpl.h>
+
+#include <ostream>
+#include <type_traits>
+
+namespace linked_neurons {
+
+/// The linked layer of an activation: C channels in, 2C channels out at axis `options.dim()`, first
+/// g(x), then g(-x). See functional.h for shapes, types and errors.
+///
+/// An activation with slopes trains them as the parameters `weight_pos` and `weight_neg`.
+template <class Activation>
+class LinkedImpl : public torch::nn::Cloneable<LinkedImpl<Activation>> {
+ public:
+  using Options = std::conditional_t<Activation::has_weight, LKPReLUOptions, LinkedOptions>;
+
+  explicit LinkedImpl(const Options& options_ = {}) : options(options_) {
+    LinkedImpl::reset();
+  }
+
+  /// Registers the slopes, if there are any, and sets them to their initial value.
+  void reset() override {
+    if constexpr (Activation::has_weight) {
+      const auto& shape = options.shape();
+      TORCH_CHECK(
+          options.num_parameters() > 0,
+          module_name(),
+          ": expected num_parameters to be 1 or the input's channels, got ",
+          options.num_parameters());
+      TORCH_CHECK(
+          shape.empty() || options.num_parameters() == 1,
+          module_name(),
+          ": expected num_parameters or shape, got both: ",
+          options.num_parameters(),
+          " and ",
+          at::IntArrayRef(shape));
+      for (const auto size : shape) {
+        TORCH_CHECK(
+            size > 0,
+            module_name(),
+            ": expected a shape of positive sizes, got ",
+            at::IntArrayRef(shape));
+      }
+      const auto sizes =
+          shape.empty() ? std::vector<std::int64_t>{options.num_parameters()} : shape;
+      weight_pos = this->register_parameter("weight_pos", torch::empty(sizes));
+      weight_neg = this->register_parameter("weight_neg", torch::empty(sizes));
+      reset_parameters();
+    }
+  }
+
+  /// Sets the slopes, if there are any, to their initial value.
+  void reset_parameters() {
+    if constexpr (Activation::has_weight) {
+      torch::nn::init::constant_(weight_pos, options.init());
+      torch::nn::init::constant_(weight_neg, options.init());
+    }
+  }
+
+  at::Tensor forward(const at::Tensor& input) {
+    if constexpr (Activation::has_weight) {
+      return functional::linked<Activation>(input, weight_pos, weight_neg, options.dim());
+    } else {
+      return functional::linked<Activation>(input, options);
+    }
+  }
+
+  void pretty_print(std::ostream& stream) const override {
+    stream << "linked_neurons::" << module_name() << "(";
+    if constexpr (Activation::has_weight) {
+      if (options.shape().empty()) {
+        stream << "num_parameters=" << options.num_parameters() << ", ";
+      } else {
+        stream << "shape=" << at::IntArrayRef(options.shape()) << ", ";
+      }
+    }
+    stream << "dim=" << options.dim() << ")";
+  }
+
+  /// The options with which this module was constructed.
+  Options options;
+
+  /// The slopes of g(x) and of g(-x); undefined for an activation without.
+  at::Tensor weight_pos, weight_neg;
+
+ private:
+  static std::string module_name() {
+    return Activation::module_name != nullptr ? Activation::module_name
+                                              : "Linked<" + std::string(Activation::name) + ">";
+  }
+};
+
+/// `ModuleHolder` of `LinkedImpl`, for any activation.
+///
+/// ```cpp
+/// linked_neurons::Linked<Mish> layer(linked_neurons::LinkedOptions().dim(1));
+/// ```
+template <class Activation>
+class Linked : public torch::nn::ModuleHolder<LinkedImpl<Activation>> {
+ public:
+  using torch::nn::ModuleHolder<LinkedImpl<Activation>>::ModuleHolder;
+  using Impl = LinkedImpl<Activation>;
+};
+
+using LKReLUImpl = LinkedImpl<ReLU>;
+using LKPReLUImpl = LinkedImpl<PReLU>;
+using LKSELUImpl = LinkedImpl<SELU>;
+using LKSwishImpl = LinkedImpl<Swish>;
+
+TORCH_MODULE(LKReLU);
+TORCH_MODULE(LKPReLU);
+TORCH_MODULE(LKSELU);
+TORCH_MODULE(LKSwish);
+
+} // namespace linked_neurons

@@ -1,0 +1,47 @@
+/// \file
+/// Options of the linked layers, in the style of `torch/nn/options/activation.h`.
+#pragma once
+
+#include <torch/arg.h>
+
+#include <cstdint>
+#include <vector>
+
+namespace linked_neurons {
+
+/// Options of every linked layer without trained slopes.
+///
+/// ```cpp
+/// LKReLU layer(LKReLUOptions().dim(-1));
+/// ```
+struct LinkedOptions {
+  /* implicit */ LinkedOptions(std::int64_t dim = 1) : dim_(dim) {}
+
+  /// The channel axis, along which the two halves are concatenated; negative counts from the end.
+  TORCH_ARG(std::int64_t, dim);
+};
+
+using LKReLUOptions = LinkedOptions;
+using LKSELUOptions = LinkedOptions;
+using LKSwishOptions = LinkedOptions;
+
+/// Options of `LKPReLU`.
+///
+/// ```cpp
+/// LKPReLU layer(LKPReLUOptions().num_parameters(64).init(0));
+/// ```
+struct LKPReLUOptions {
+  /// Slopes of each half: 1, or C, one for each channel of the input.
+  TORCH_ARG(std::int64_t, num_parameters) = 1;
+
+  /// Instead, one slope for each element of the input: its sizes without the batch axis.
+  TORCH_ARG(std::vector<std::int64_t>, shape);
+
+  /// The slopes' initial value.
+  TORCH_ARG(double, init) = 0.25;
+
+  /// The channel axis, along which the two halves are concatenated; negative counts from the end.
+  TORCH_ARG(std::int64_t, dim) = 1;
+};
+
+} // namespace linked_neurons
