@@ -59,15 +59,16 @@ struct Forwarded {
   int sign_group = 0; ///< 0: booleans, as composed::signs gives them
 };
 
+/// \param backend the kernels, or null for the composed path.
 /// \param kind meaningless for an activation without weights.
 template <class Activation>
 Forwarded run_forward(
+    const Backend* backend,
     const at::Tensor& input,
     const Pair<at::Tensor>& weight,
     Slopes kind,
     std::int64_t dim,
     bool keep_signs) {
-  const Backend* backend = backend_for<Activation>(input, weight);
   Forwarded result;
   if (backend == nullptr) {
     result.output = composed::forward<Activation>(input, weight, kind, dim);
@@ -176,7 +177,8 @@ struct LinkedFunction : torch::autograd::Function<LinkedFunction<Activation>> {
       const Weights&... weights) {
     const Pair<at::Tensor> weight{weights...};
     const bool weight_gradients = (false || ... || weights.requires_grad());
-    const auto result = run_forward<Activation>(input, weight, Slopes(kind), dim, true);
+    const auto result = run_forward<Activation>(
+        backend_for<Activation>(input, weight), input, weight, Slopes(kind), dim, true);
     at::Tensor kept;
     if (Activation::saved == Saved::input) {
       kept = input;
@@ -262,7 +264,9 @@ at::Tensor linked(const at::Tensor& input, const Pair<at::Tensor>& weight, std::
       return LinkedFunction<Activation>::apply(input, dim, number);
     }
   }
-  return run_forward<Activation>(input, weight, kind, dim, false).output;
+  return run_forward<Activation>(
+             backend_for<Activation>(input, weight), input, weight, kind, dim, false)
+      .output;
 }
 
 } // namespace linked_neurons::detail

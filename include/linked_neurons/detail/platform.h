@@ -22,3 +22,12 @@
 #else
 #define LINKED_NEURONS_INDEPENDENT
 #endif
+
+/// Before a loop that device code unrolls, so that its arrays stay in registers.
+#if defined(__CUDA_ARCH__)
+#define LINKED_NEURONS_UNROLL _Pragma("unroll")
+#define LINKED_NEURONS_UNROLL_TWICE _Pragma("unroll 2")
+#else
+#define LINKED_NEURONS_UNROLL
+#define LINKED_NEURONS_UNROLL_TWICE
+#endif

@@ -1,0 +1,89 @@
+/// \file
+/// The CUDA backend: kernels on LibTorch's streams, with memory from its allocator.
+///
+/// A program that wants kernels for an activation of its own puts one line in a `.cu` file:
+/// ```cpp
+/// #include <linked_neurons/cuda/backend.cuh>
+/// LINKED_NEURONS_CUDA_KERNELS(my::Mish)
+/// ```
+#pragma once
+
+#include <linked_neurons/cuda/launch_device.cuh>
+#include <linked_neurons/detail/cuda.h>
+
+#include <ATen/ops/empty.h>
+#include <c10/cuda/CUDAException.h>
+#include <c10/cuda/CUDAGuard.h>
+#include <c10/cuda/CUDAStream.h>
+
+#include <cstdint>
+
+namespace linked_neurons::detail::cuda {
+
+/// Blocks that fill the current device several times over.
+inline std::int64_t blocks_to_fill_device() {
+  constexpr std::int64_t kBlocksEach = 8;
+  int device = 0;
+  int multiprocessors = 0;
+  C10_CUDA_CHECK(cudaGetDevice(&device));
+  C10_CUDA_CHECK(cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, device));
+  return kBlocksEach * multiprocessors;
+}
+
+template <class Activation>
+void forward(const ForwardTask& task) {
+  const c10::cuda::CUDAGuard guard(task.input.device());
+  const cudaStream_t stream = c10::cuda::getCurrentCUDAStream();
+  dispatch(task.input.scalar_type(), [&](auto type) {
+    linked_neurons::cuda::forward<Activation>(arguments<decltype(type)>(task), stream);
+  });
+  C10_CUDA_KERNEL_LAUNCH_CHECK();
+}
+
+template <class Activation>
+void backward(const BackwardTask& task) {
+  namespace device = linked_neurons::cuda;
+  const c10::cuda::CUDAGuard guard(task.grad_input.device());
+  const cudaStream_t stream = c10::cuda::getCurrentCUDAStream();
+  dispatch(task.grad_input.scalar_type(), [&](auto type) {
+    using T = decltype(type);
+    using C = Compute<T>;
+    const auto args = arguments<T>(task);
+    if constexpr (Activation::has_weight) {
+      if (task.grad_weight.defined()) {
+        const auto plan = device::plan_weight_gradient(args, blocks_to_fill_device());
+        const at::Tensor partial = at::empty({plan.partial_numel}, task.grad_weight.options());
+        device::backward_with_weight_gradient<Activation>(
+            args, plan, data<C>(partial), data<C>(task.grad_weight), stream);
+        return;
+      }
+    }
+    device::backward<Activation>(args, stream);
+  });
+  C10_CUDA_KERNEL_LAUNCH_CHECK();
+}
+
+inline int sign_group(at::ScalarType type) {
+  int group = 0;
+  dispatch(type, [&](auto value) { group = linked_neurons::cuda::kGroup<decltype(value)>; });
+  return group;
+}
+
+template <class Activation>
+const Backend* kernels() {
+  static constexpr Backend kBackend = {forward<Activation>, backward<Activation>, sign_group};
+  return &kBackend;
+}
+
+} // namespace linked_neurons::detail::cuda
+
+#define LINKED_NEURONS_CUDA_CONCATENATE_(a, b) a##b
+#define LINKED_NEURONS_CUDA_CONCATENATE(a, b) LINKED_NEURONS_CUDA_CONCATENATE_(a, b)
+
+/// Compiles the kernels of an activation and lets this program's layers know them.
+#define LINKED_NEURONS_CUDA_KERNELS(...)                                                           \
+  namespace {                                                                                      \
+  [[maybe_unused]] const bool LINKED_NEURONS_CUDA_CONCATENATE(linked_neurons_kernels_, __LINE__) = \
+      (::linked_neurons::detail::cuda::backend<__VA_ARGS__> =                                      \
+           ::linked_neurons::detail::cuda::kernels<__VA_ARGS__>()) != nullptr;                     \
+  }

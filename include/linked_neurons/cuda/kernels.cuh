@@ -1,0 +1,159 @@
+/// \file
+/// The CUDA kernels, for any activation: forward, backward, and backward with slopes' gradients.
+///
+/// Device code without LibTorch and without CUDA headers: the tests execute it on the host too.
+#pragma once
+
+#include <linked_neurons/cuda/access.cuh>
+
+namespace linked_neurons::cuda {
+
+using linked_neurons::detail::BackwardArguments;
+using linked_neurons::detail::ForwardArguments;
+using linked_neurons::detail::Kept;
+
+inline constexpr int kThreads = 256;
+
+/// Groups of a thread in forward and in backward: so many 16-byte reads (times the tensors that are
+/// read) are on their way at once.
+template <class T>
+inline constexpr int kForwardGroups = sizeof(T) == 8 ? 2 : 4;
+inline constexpr int kBackwardGroups = 2;
+
+template <class T>
+LINKED_NEURONS_FN Group<T> filled(T value) {
+  Group<T> group;
+  LINKED_NEURONS_UNROLL
+  for (int i = 0; i < kGroup<T>; ++i) {
+    group.at[i] = value;
+  }
+  return group;
+}
+
+/// \tparam Access `WholeGroups` or `SingleElements`.
+template <class Activation, class T, class Index, template <class, class> class Access>
+__global__ void __launch_bounds__(kThreads)
+    forward_kernel(ForwardArguments<T> args, Rows<Index> rows, WeightDividers<Index> weight_index) {
+  using C = Compute<T>;
+  using A = Access<T, Index>;
+  constexpr int kGroups = kForwardGroups<T>;
+  const Index thread = static_cast<Index>(blockIdx.x) * (kThreads * kGroups) + threadIdx.x;
+  Group<T> input[kGroups];
+  LINKED_NEURONS_UNROLL
+  for (int g = 0; g < kGroups; ++g) {
+    const Index first = (thread + g * kThreads) * kGroup<T>;
+    if (first < rows.numel) {
+      input[g] = A::read(args.input, first, rows);
+    }
+  }
+  LINKED_NEURONS_UNROLL
+  for (int g = 0; g < kGroups; ++g) {
+    const Index first = (thread + g * kThreads) * kGroup<T>;
+    if (first >= rows.numel) {
+      return;
+    }
+    Pair<Group<C, kGroup<T>>> slopes = {};
+    if constexpr (Activation::has_weight) {
+      slopes = read_weights<kGroup<T>>(args.weight, weight_index, first);
+    }
+    Pair<Group<T>> output;
+    unsigned signs = 0;
+    LINKED_NEURONS_UNROLL
+    for (int i = 0; i < kGroup<T>; ++i) {
+      const C z = detail::load(input[g].at[i]);
+      const auto y = detail::forward<Activation>(z, Pair<C>{slopes.pos.at[i], slopes.neg.at[i]});
+      output.pos.at[i] = detail::store<T>(y.pos);
+      output.neg.at[i] = detail::store<T>(y.neg);
+      if constexpr (Activation::saved == Saved::signs) {
+        const auto sign = Activation::signs(z);
+        signs |= static_cast<unsigned>(sign.pos) << i;
+        signs |= static_cast<unsigned>(sign.neg) << (i + kGroup<T>);
+      }
+    }
+    A::write_halves(args.output, first, rows, output);
+    if constexpr (Activation::saved == Saved::signs) {
+      if (args.signs != nullptr) {
+        reinterpret_cast<SignWord<T>*>(args.signs)[first / kGroup<T>] =
+            static_cast<SignWord<T>>(signs);
+      }
+    }
+  }
+}
+
+/// What one group's backward reads.
+template <class T>
+struct BackwardGroup {
+  Pair<Group<T>> grad;
+  Group<T> input;
+  Pair<Group<T>> output;
+  unsigned signs;
+};
+
+template <class Activation, class Access, bool kWeightGradients, class T, class Index>
+LINKED_NEURONS_FN BackwardGroup<T> read_backward(
+    const BackwardArguments<T>& args, const Rows<Index>& rows, Index first) {
+  BackwardGroup<T> group = {};
+  if (args.grad_is_uniform) {
+    group.grad = {filled(*args.grad), filled(*args.grad)};
+  } else {
+    group.grad = Access::read_halves(args.grad, first, rows);
+  }
+  if constexpr (Activation::saved == Saved::input) {
+    group.input = Access::read(args.kept, first, rows);
+  } else if constexpr (detail::keeps_output<Activation>(kWeightGradients)) {
+    group.output = Access::read_halves(args.kept, first, rows);
+  }
+  if constexpr (Activation::saved == Saved::signs) {
+    group.signs = reinterpret_cast<const SignWord<T>*>(args.signs)[first / kGroup<T>];
+  }
+  return group;
+}
+
+/// What element `i` of a group starts from.
+template <class T>
+LINKED_NEURONS_FN Kept<Compute<T>, int> kept_of(const BackwardGroup<T>& group, int i) {
+  return {
+      detail::load(group.input.at[i]),
+      {detail::load(group.output.pos.at[i]), detail::load(group.output.neg.at[i])},
+      {static_cast<int>((group.signs >> i) & 1U),
+       static_cast<int>((group.signs >> (i + kGroup<T>)) & 1U)}};
+}
+
+template <class Activation, class T, class Index, template <class, class> class Access>
+__global__ void __launch_bounds__(kThreads) backward_kernel(
+    BackwardArguments<T> args, Rows<Index> rows, WeightDividers<Index> weight_index) {
+  using C = Compute<T>;
+  using A = Access<T, Index>;
+  constexpr int kGroups = kBackwardGroups;
+  const Index thread = static_cast<Index>(blockIdx.x) * (kThreads * kGroups) + threadIdx.x;
+  BackwardGroup<T> groups[kGroups];
+  LINKED_NEURONS_UNROLL
+  for (int g = 0; g < kGroups; ++g) {
+    const Index first = (thread + g * kThreads) * kGroup<T>;
+    if (first < rows.numel) {
+      groups[g] = read_backward<Activation, A, false>(args, rows, first);
+    }
+  }
+  LINKED_NEURONS_UNROLL
+  for (int g = 0; g < kGroups; ++g) {
+    const Index first = (thread + g * kThreads) * kGroup<T>;
+    if (first >= rows.numel) {
+      return;
+    }
+    Pair<Group<C, kGroup<T>>> slopes = {};
+    if constexpr (Activation::has_weight) {
+      slopes = read_weights<kGroup<T>>(args.weight, weight_index, first);
+    }
+    Group<T> grad_input;
+    LINKED_NEURONS_UNROLL
+    for (int i = 0; i < kGroup<T>; ++i) {
+      const Pair<C> grad = {
+          detail::load(groups[g].grad.pos.at[i]), detail::load(groups[g].grad.neg.at[i])};
+      grad_input.at[i] = detail::store<T>(detail::backward<Activation>(
+          kept_of(groups[g], i), grad, Pair<C>{slopes.pos.at[i], slopes.neg.at[i]}));
+    }
+    A::write(args.grad_input, first, rows, grad_input);
+  }
+}
+
+} // namespace linked_neurons::cuda
