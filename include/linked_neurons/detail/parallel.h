@@ -32,10 +32,13 @@ void parallel_for(std::int64_t count, std::int64_t grain, const Body& body) {
                       .add_borrowed_input(indices)
                       .build();
   const auto first = reinterpret_cast<std::intptr_t>(&origin);
+  // The loop over two axes, though there is one: LibTorch's own adapter makes g++ warn.
   iterator.for_each(
-      [&](char** data, const std::int64_t* /*strides*/, std::int64_t size) {
-        const std::int64_t begin = reinterpret_cast<std::intptr_t>(data[0]) - first;
-        body(begin, begin + size);
+      [&](char** data, const std::int64_t* strides, std::int64_t size, std::int64_t rows) {
+        for (std::int64_t row = 0; row < rows; ++row) {
+          const auto address = reinterpret_cast<std::intptr_t>(data[0]) + row * strides[1];
+          body(address - first, address - first + size);
+        }
       },
       grain);
 }
