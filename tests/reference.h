@@ -25,7 +25,9 @@ inline Tensor base(ln::PReLU /*activation*/, const Tensor& z, const Tensor& slop
   return at::where(z > 0, z, slope * z);
 }
 inline Tensor base(ln::SELU /*activation*/, const Tensor& z, const Tensor& /*slope*/) {
-  return at::selu(z);
+  // Not at::selu: before LibTorch 2.0 that computes exp(z) - 1, which has no digits near zero.
+  const Tensor curved = at::expm1(z.clamp_max(0)) * (ln::SELU::kLambda * ln::SELU::kAlpha);
+  return at::where(z > 0, z * ln::SELU::kLambda, curved);
 }
 inline Tensor base(ln::Swish /*activation*/, const Tensor& z, const Tensor& /*slope*/) {
   // At -infinity LibTorch multiplies it by 0 and gives NaN; the layer gives the limit.

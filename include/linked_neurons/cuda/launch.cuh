@@ -103,7 +103,7 @@ void backward(const BackwardArguments<T>& args, const Stream& stream) {
 
 /// How backward with slopes' gradients is cut into blocks.
 struct WeightGradientPlan {
-  std::int64_t period; ///< a multiple of the row
+  std::int64_t period;
   std::int64_t repeats;
   std::int64_t slices;
   std::int64_t repeats_per_slice;
@@ -120,7 +120,7 @@ WeightGradientPlan plan_weight_gradient(const BackwardArguments<T>& args, std::i
   const auto& index = args.weight.index;
   plan.period = index.inner * index.count;
   plan.repeats = args.numel / plan.period;
-  plan.whole_groups = has_whole_groups(args);
+  plan.whole_groups = has_whole_groups(args) && plan.period % kGroup<T> == 0;
   const std::int64_t group = plan.whole_groups ? kGroup<T> : 1;
   plan.merged = plan.whole_groups && index.inner % group == 0;
   const std::int64_t columns = plan.period / group;
