@@ -52,11 +52,12 @@ const Backend* backend_for(const at::Tensor& input, const Pair<at::Tensor>& weig
   return nullptr;
 }
 
-/// A forward pass: the output, and the signs if the activation keeps them.
+/// A forward pass: the output, and what backward needs to know of it.
 struct Forwarded {
   at::Tensor output;
-  at::Tensor signs;
-  int sign_group = 0; ///< 0: booleans, as composed::signs gives them
+  at::DimVector strides; ///< of the dense input that the kernels read; empty on the composed path
+  at::Tensor signs;      ///< if the activation keeps them
+  int sign_group = 0;    ///< 0: booleans, as composed::signs gives them
 };
 
 /// \param backend the kernels, or null for the composed path.
@@ -97,6 +98,7 @@ Forwarded run_forward(
   }
   backend->forward(task);
   result.output = std::move(task.output);
+  result.strides = layout.strides;
   result.signs = std::move(task.signs);
   return result;
 }
@@ -191,8 +193,7 @@ struct LinkedFunction : torch::autograd::Function<LinkedFunction<Activation>> {
     data["kind"] = kind;
     data["sign_group"] = result.sign_group;
     data["weight_gradients"] = weight_gradients;
-    const at::Tensor laid_out = dense(input);
-    data["strides"] = laid_out.strides();
+    data["strides"] = at::IntArrayRef(result.strides);
     return result.output;
   }
 
@@ -213,12 +214,12 @@ struct LinkedFunction : torch::autograd::Function<LinkedFunction<Activation>> {
     const auto strides = data["strides"].toIntVector();
     composed::Gradients result;
     const Backend* backend = backend_for<Activation>(grad, saves.weight);
-    const bool kernels_kept_signs = saves.sign_group != 0 || Activation::saved != Saved::signs;
-    if (backend != nullptr && kernels_kept_signs && !at::GradMode::is_enabled()) {
+    // What the composed path left no kernel reads.
+    if (backend != nullptr && !strides.empty() && !at::GradMode::is_enabled()) {
       result =
           run_backward<Activation>(*backend, grad, saves, layout_of(sizes, strides, saves.dim));
     } else {
-      if (saves.signs.defined() && saves.sign_group != 0) {
+      if (saves.sign_group != 0) {
         saves.signs = composed::unpack_signs(saves.signs, saves.sign_group, sizes, strides);
       }
       result = composed::backward<Activation>(
@@ -238,8 +239,8 @@ struct LinkedFunction : torch::autograd::Function<LinkedFunction<Activation>> {
   }
 };
 
-/// The linked layer on checked arguments' behalf: checks them, and records for backward only what
-/// somebody will differentiate.
+/// The linked layer: checks its arguments, and records for backward only what somebody will
+/// differentiate.
 template <class Activation>
 at::Tensor linked(const at::Tensor& input, const Pair<at::Tensor>& weight, std::int64_t dim) {
   dim = check_input(Activation::name, input, dim);
