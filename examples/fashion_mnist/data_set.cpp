@@ -1,0 +1,124 @@
+#include "data_set.h"
+
+#include <algorithm>
+#include <optional>
+#include <stdexcept>
+#include <vector>
+
+namespace fashion_mnist {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::int64_t side = 28;
+constexpr std::uint8_t classes = 10;
+constexpr const char* train_images = "train-images-idx3-ubyte";
+constexpr const char* train_labels = "train-labels-idx1-ubyte";
+constexpr const char* test_images = "t10k-images-idx3-ubyte";
+constexpr const char* test_labels = "t10k-labels-idx1-ubyte";
+
+/// The file under its own name or with .gz, whichever is there; nothing if neither is.
+std::optional<fs::path> find_file(const fs::path& folder, const char* name) {
+  for (const char* ending : {"", ".gz"}) {
+    fs::path path = folder / (std::string(name) + ending);
+    std::error_code ignored;
+    if (fs::is_regular_file(path, ignored)) {
+      return path;
+    }
+  }
+  return std::nullopt;
+}
+
+/// Why the data set cannot be read from this folder; empty if all four files are there. What is
+/// inside them is another matter.
+std::string obstacle(const fs::path& folder) {
+  std::error_code ignored;
+  if (!fs::is_directory(folder, ignored)) {
+    return folder.string() + ": no such folder";
+  }
+  for (const char* name : {train_images, train_labels, test_images, test_labels}) {
+    const std::optional<fs::path> file = find_file(folder, name);
+    if (!file) {
+      return folder.string() + ": holds neither " + name + " nor " + name + ".gz";
+    }
+    if (file->extension() == ".gz" && !reads_gzip()) {
+      return file->string() + ": is gzipped, and this program was built without zlib; unpack it "
+                              "(gunzip), or install "
+                              "zlib's headers (Debian: zlib1g-dev), configure again and build";
+    }
+  }
+  return {};
+}
+
+fs::path find_folder() {
+  std::vector<fs::path> folders = {"/usr/share/datasets/fashion-mnist"};
+#ifdef LINKED_NEURONS_FETCHED_DATA_DIR
+  folders.emplace_back(LINKED_NEURONS_FETCHED_DATA_DIR);
+#endif
+  std::string obstacles;
+  for (const fs::path& folder : folders) {
+    const std::string problem = obstacle(folder);
+    if (problem.empty()) {
+      return folder;
+    }
+    obstacles += "\n  " + problem;
+  }
+  throw std::runtime_error(
+      "Fashion-MNIST was not found:" + obstacles +
+      "\nName its folder with --data-dir or LINKED_NEURONS_DATA_DIR, install Debian's package "
+      "dataset-fashion-mnist, or build the target 'demo', which fetches it.");
+}
+
+void check(bool holds, const fs::path& path, const std::string& expected, const std::string& got) {
+  if (!holds) {
+    throw std::runtime_error(path.string() + ": expected " + expected + ", got " + got);
+  }
+}
+
+Split load_split(const fs::path& folder, const char* images_name, const char* labels_name) {
+  const fs::path images_path = find_file(folder, images_name).value();
+  const fs::path labels_path = find_file(folder, labels_name).value();
+  Split split{read_idx(images_path, 3), read_idx(labels_path, 1)};
+
+  const std::int64_t count = split.images.sizes[0];
+  const std::int64_t height = split.images.sizes[1];
+  const std::int64_t width = split.images.sizes[2];
+  check(count > 0, images_path, "images", "none");
+  check(
+      height == side && width == side,
+      images_path,
+      "images of 28x28 pixels",
+      std::to_string(height) + "x" + std::to_string(width));
+  check(
+      split.labels.sizes[0] == count,
+      labels_path,
+      std::to_string(count) + " labels, one for each image of " + images_path.filename().string(),
+      std::to_string(split.labels.sizes[0]));
+  const std::vector<std::uint8_t>& labels = split.labels.values;
+  const auto wrong = std::find_if(
+      labels.begin(), labels.end(), [](std::uint8_t label) { return label >= classes; });
+  if (wrong != labels.end()) {
+    check(
+        false,
+        labels_path,
+        "labels from 0 to 9",
+        std::to_string(*wrong) + " at index " + std::to_string(wrong - labels.begin()));
+  }
+  return split;
+}
+
+} // namespace
+
+DataSet load_data_set(const std::string& folder) {
+  DataSet data;
+  data.folder = folder.empty() ? find_folder() : fs::path(folder);
+  const std::string problem = obstacle(data.folder);
+  if (!problem.empty()) {
+    throw std::runtime_error(problem);
+  }
+  data.train = load_split(data.folder, train_images, train_labels);
+  data.test = load_split(data.folder, test_images, test_labels);
+  return data;
+}
+
+} // namespace fashion_mnist

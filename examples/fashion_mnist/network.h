@@ -1,0 +1,77 @@
+#pragma once
+
+// The one network of this program, and the activations that it is trained with.
+
+#include <linked_neurons/linked_neurons.h>
+#include <torch/torch.h>
+
+#include <cstdint>
+#include <vector>
+
+namespace fashion_mnist {
+
+struct Activation {
+  const char* name;
+  /// Channels out for each channel in: 2 for a linked layer, 1 for any other.
+  std::int64_t expansion;
+  /// Appends the activation of `channels` channels to the network.
+  void (*append)(torch::nn::Sequential& network, std::int64_t channels);
+};
+
+/// Every activation that is compared, in the table's order.
+inline const std::vector<Activation>& activations() {
+  using torch::nn::Sequential;
+  namespace lk = linked_neurons;
+  static const std::vector<Activation> all = {
+      {"LK-ReLU", 2, [](Sequential& net, std::int64_t) { net->push_back(lk::LKReLU()); }},
+      {"LK-PReLU",
+       2,
+       [](Sequential& net, std::int64_t channels) {
+         net->push_back(lk::LKPReLU(lk::LKPReLUOptions().num_parameters(channels)));
+       }},
+      {"LK-SELU", 2, [](Sequential& net, std::int64_t) { net->push_back(lk::LKSELU()); }},
+      {"LK-Swish", 2, [](Sequential& net, std::int64_t) { net->push_back(lk::LKSwish()); }},
+      {"ReLU", 1, [](Sequential& net, std::int64_t) { net->push_back(torch::nn::ReLU()); }},
+      {"SELU", 1, [](Sequential& net, std::int64_t) { net->push_back(torch::nn::SELU()); }},
+      {"BN+ReLU",
+       1,
+       [](Sequential& net, std::int64_t channels) {
+         net->push_back(torch::nn::BatchNorm2d(channels));
+         net->push_back(torch::nn::ReLU());
+       }},
+  };
+  return all;
+}
+
+/// Kaiming's initialisation, the same for every activation. A linked layer needs no other gain:
+/// of its 2C outputs, as of ReLU's, one half of the energy is gone, and the fan-in of the next
+/// layer counts all 2C.
+template <typename Layer>
+Layer initialised(Layer layer) {
+  torch::nn::init::kaiming_normal_(layer->weight, 0.0, torch::kFanIn, torch::kReLU);
+  torch::nn::init::zeros_(layer->bias);
+  return layer;
+}
+
+/// Two 3×3 convolutions, each followed by the activation and 2×2 max-pooling, then one linear
+/// layer. A linked activation doubles its channels, so its convolution gets half the filters:
+/// what reaches the next layer is as wide as with any other activation.
+inline torch::nn::Sequential make_network(const Activation& activation) {
+  namespace nn = torch::nn;
+  nn::Sequential network;
+  std::int64_t channels = 1;
+  std::int64_t side = 28;
+  for (const std::int64_t width : {16, 32}) {
+    const std::int64_t filters = width / activation.expansion;
+    network->push_back(initialised(nn::Conv2d(nn::Conv2dOptions(channels, filters, 3).padding(1))));
+    activation.append(network, filters);
+    network->push_back(nn::MaxPool2d(2));
+    channels = width;
+    side /= 2;
+  }
+  network->push_back(nn::Flatten());
+  network->push_back(initialised(nn::Linear(channels * side * side, 10)));
+  return network;
+}
+
+} // namespace fashion_mnist

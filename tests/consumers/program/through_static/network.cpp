@@ -1,0 +1,21 @@
+#include "network.h"
+
+#include <linked_neurons/linked_neurons.h>
+
+#include <torch/torch.h>
+
+bool network_works() {
+  torch::nn::Sequential net(
+      torch::nn::Linear(4, 3), linked_neurons::LKReLU(),
+      torch::nn::Linear(6, 3), linked_neurons::LKPReLU(),
+      torch::nn::Linear(6, 3), linked_neurons::LKSELU(),
+      torch::nn::Linear(6, 3), linked_neurons::LKSwish());
+  const auto x = torch::randn({5, 4});
+  const auto before = net->forward(x);
+
+  torch::optim::SGD optimizer(net->parameters(), 0.1);
+  before.square().sum().backward();
+  optimizer.step();
+  const auto after = net->forward(x);
+  return before.sizes() == torch::IntArrayRef({5, 6}) && !torch::equal(before, after);
+}
