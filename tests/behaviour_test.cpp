@@ -273,12 +273,8 @@ TEST_P(EveryLayer, IsDifferentiableThroughViews) {
 
 TEST_P(EveryLayer, KeepsTheMemoryFormatOnEveryDevice) {
   const Layer& layer = GetParam();
-  struct Case {
-    std::vector<std::int64_t> sizes;
-    at::MemoryFormat format;
-  };
   using at::MemoryFormat;
-  std::vector<Case> cases;
+  std::vector<std::pair<std::vector<std::int64_t>, MemoryFormat>> cases;
   for (const std::int64_t channels : {1, 5}) {
     for (const std::int64_t side : {1, 3}) {
       cases.push_back({{2, channels, side, side}, MemoryFormat::Contiguous});
@@ -362,17 +358,21 @@ TEST_P(EveryLayer, WorksUnderVmap) {
 #if defined(TESTS_HAVE_FUNCTORCH)
   namespace functorch = at::functorch;
   const Layer& layer = GetParam();
-  Tensor x = torch::randn({3, 2, 4, 5});
+  const Tensor x = torch::randn({3, 2, 4, 5}).requires_grad_();
   const auto level = functorch::initAndPushDynamicLayer(
       functorch::TransformType::Vmap, 3, functorch::RandomnessType::Error);
-  // The batch is the last but one axis in memory, and hidden from the layer.
-  const Tensor batched = functorch::addBatchDim(x.transpose(0, 2), 2, level);
-  const Tensor y = layer.fused(batched, layer.slopes(), -1);
+  // Each sample is transposed, and none sees the batch, which lies between its axes.
+  const Tensor samples = functorch::addBatchDim(x.transpose(0, 2), 2, level);
+  const Tensor linked = layer.fused(samples, layer.slopes(), -1);
   functorch::popDynamicLayerAndDeleteMetadata();
-  const auto* wrapper = functorch::maybeGetBatchedImpl(y);
-  ASSERT_NE(wrapper, nullptr);
-  const Tensor result = wrapper->value().movedim(wrapper->bdim(), 0);
-  EXPECT_TRUE(result.allclose(layer.composed(x.transpose(1, 2), layer.slopes(), -1), 1e-5, 1e-6));
+  const auto* batched = functorch::maybeGetBatchedImpl(linked);
+  ASSERT_NE(batched, nullptr);
+  const Tensor y = batched->value().movedim(batched->bdim(), 0);
+  const Tensor expected = layer.composed(x.transpose(1, 2), layer.slopes(), -1);
+  EXPECT_TRUE(y.allclose(expected, 1e-5, 1e-6));
+  const Tensor arriving = torch::randn(y.sizes());
+  const Tensor back = grad({expected}, {x}, {arriving})[0];
+  EXPECT_TRUE(grad({y}, {x}, {arriving})[0].allclose(back, 1e-5, 1e-5));
 #else
   GTEST_SKIP() << "this LibTorch's functorch headers need nlohmann/json.hpp";
 #endif

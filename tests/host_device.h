@@ -137,8 +137,10 @@ class Block {
   ucontext_t scheduler_ = {};
   std::vector<Fibre> fibres_;
   const std::function<void()>* body_ = nullptr;
+#if defined(__SANITIZE_ADDRESS__)
   const void* scheduler_stack_ = nullptr;
   std::size_t scheduler_stack_size_ = 0;
+#endif
 };
 
 /// In place of a CUDA stream.

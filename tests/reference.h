@@ -123,7 +123,7 @@ inline void expect_none(
     return;
   }
   const Tensor where = bad.reshape({-1}).nonzero().select(1, 0);
-  const int64_t first = where[0].item<int64_t>();
+  const auto first = where[0].item<int64_t>();
   ADD_FAILURE() << what << ": " << where.numel() << " of " << bad.numel()
                 << " elements are wrong, the first at " << first << ": "
                 << actual.reshape({-1})[first].item<double>() << " instead of "

@@ -56,6 +56,8 @@ struct Activation {
 
   static constexpr Saved saved = Saved::input;
   static constexpr bool has_weight = false;
+  /// What the module prints as, if it has a name of its own besides `Linked<name>`.
+  static constexpr const char* module_name = nullptr;
 
   /// `value` in the type that goes with `T`: a double that is no tensor must not turn floats into
   /// doubles.

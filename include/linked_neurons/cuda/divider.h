@@ -13,7 +13,7 @@ LINKED_NEURONS_FN std::uint32_t multiply_high(std::uint32_t a, std::uint32_t b) 
   return static_cast<std::uint32_t>((std::uint64_t{a} * b) >> 32);
 }
 
-__extension__ typedef unsigned __int128 Uint128;
+__extension__ typedef unsigned __int128 Uint128; // NOLINT(modernize-use-using): not after that word
 
 LINKED_NEURONS_FN std::uint64_t multiply_high(std::uint64_t a, std::uint64_t b) {
 #if defined(__CUDA_ARCH__)

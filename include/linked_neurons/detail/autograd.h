@@ -134,7 +134,7 @@ struct Saves {
 
 template <class Activation>
 composed::Gradients run_backward(
-    const Backend& backend, const at::Tensor& grad, const Saves& saves, Layout layout) {
+    const Backend& backend, const at::Tensor& grad, const Saves& saves, const Layout& layout) {
   const auto readable_grad = readable(grad, layout);
   BackwardTask task;
   task.grad = readable_grad.tensor;

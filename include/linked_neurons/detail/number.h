@@ -103,7 +103,7 @@ LINKED_NEURONS_FN float load(Half x) {
   const std::uint32_t normal = magnitude + ((127U - 15U) << 23);
   const std::uint32_t special = normal + ((128U - 16U) << 23);
   // A subnormal one is the fraction of 2^-14: let a subtraction normalise it.
-  const std::uint32_t subnormal =
+  const auto subnormal =
       bit_cast<std::uint32_t>(bit_cast<float>(normal + (1U << 23)) - bit_cast<float>(113U << 23));
   const std::uint32_t finite = select_bits(exponent == 0, subnormal, normal);
   const std::uint32_t bits = select_bits(exponent == kExponent, special, finite);
@@ -150,7 +150,7 @@ LINKED_NEURONS_FN Half store<Half>(float x) {
   const std::uint32_t magnitude = bits & 0x7fffffffU;
   const std::uint32_t normal =
       (magnitude - ((127U - 15U) << 23) + 0xfffU + ((magnitude >> 13) & 1U)) >> 13;
-  const std::uint32_t subnormal =
+  const auto subnormal =
       bit_cast<std::uint32_t>(bit_cast<float>(magnitude) + bit_cast<float>(kHalf)) - kHalf;
   const std::uint32_t special = 0x7c00U | (std::uint32_t(magnitude > kInfinity) << 9);
   const std::uint32_t finite = select_bits(magnitude < kSmallestNormal, subnormal, normal);
