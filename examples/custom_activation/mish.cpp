@@ -1,7 +1,7 @@
 // An activation of one's own, Mish, as a fused linked layer: in a network, and against the LibTorch
 // expression that it stands for.
-#include "compare.h"
 #include "mish.h"
+#include "compare.h"
 
 #include <linked_neurons/linked_neurons.h>
 

@@ -1,7 +1,7 @@
 // A coupling that is no negation, sine with cosine, as a fused linked layer: fitting a function,
 // and against the LibTorch expression that it stands for.
-#include "compare.h"
 #include "sine_cosine.h"
+#include "compare.h"
 
 #include <linked_neurons/linked_neurons.h>
 
@@ -15,11 +15,7 @@ torch::Tensor composed(const torch::Tensor& x) {
 float fit_a_wave(torch::Device device) {
   linked_neurons::Linked<SineCosine> layer;
   torch::nn::Sequential net(
-      torch::nn::Linear(1, 16),
-      layer,
-      torch::nn::Linear(32, 16),
-      layer,
-      torch::nn::Linear(32, 1));
+      torch::nn::Linear(1, 16), layer, torch::nn::Linear(32, 16), layer, torch::nn::Linear(32, 1));
   net->to(device);
   const auto x = torch::linspace(-3, 3, 256, device).unsqueeze(1);
   const auto y = torch::sin(4 * x) + 0.5 * torch::cos(9 * x);

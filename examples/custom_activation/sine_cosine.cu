@@ -1,4 +1,5 @@
-// The CUDA kernels of SineCosine. A program without this file runs as well, on LibTorch's operators.
+// The CUDA kernels of SineCosine. A program without this file runs as well, on LibTorch's
+// operators.
 #include "sine_cosine.h"
 
 #include <linked_neurons/cuda/backend.cuh>

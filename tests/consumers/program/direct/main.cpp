@@ -1,4 +1,5 @@
-// A network with a linked layer, forward and backward, on the CPU and on a CUDA device if there is one.
+// A network with a linked layer, forward and backward, on the CPU and on a CUDA device if there is
+// one.
 #include <linked_neurons/linked_neurons.h>
 
 #include <torch/torch.h>

@@ -6,10 +6,14 @@
 
 bool network_works() {
   torch::nn::Sequential net(
-      torch::nn::Linear(4, 3), linked_neurons::LKReLU(),
-      torch::nn::Linear(6, 3), linked_neurons::LKPReLU(),
-      torch::nn::Linear(6, 3), linked_neurons::LKSELU(),
-      torch::nn::Linear(6, 3), linked_neurons::LKSwish());
+      torch::nn::Linear(4, 3),
+      linked_neurons::LKReLU(),
+      torch::nn::Linear(6, 3),
+      linked_neurons::LKPReLU(),
+      torch::nn::Linear(6, 3),
+      linked_neurons::LKSELU(),
+      torch::nn::Linear(6, 3),
+      linked_neurons::LKSwish());
   const auto x = torch::randn({5, 4});
   const auto before = net->forward(x);
 
