@@ -98,7 +98,7 @@ const std::vector<Case> kInputs = {
 const std::vector<Case> kSlopes = {
     {"none",
      [] {
-       return f::linked<linked_neurons::PReLU>(ones({2, 3}));
+       return f::linked<linked_neurons::activation::PReLU>(ones({2, 3}));
      },
      "linked: lk_prelu needs slopes for both halves, expected 2 tensors (weight_pos, weight_neg) "
      "after the input, got 0"},

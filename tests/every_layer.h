@@ -55,7 +55,11 @@ Layer layer() {
 }
 
 inline const std::vector<Layer> kEveryLayer = {
-    layer<ln::ReLU>(), layer<ln::PReLU>(), layer<ln::SELU>(), layer<ln::Swish>(), layer<LKGelu>()};
+    layer<ln::activation::ReLU>(),
+    layer<ln::activation::PReLU>(),
+    layer<ln::activation::SELU>(),
+    layer<ln::activation::Swish>(),
+    layer<LKGelu>()};
 
 class EveryLayer : public testing::TestWithParam<Layer> {};
 

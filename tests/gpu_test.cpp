@@ -23,18 +23,24 @@ struct Layer {
 const std::vector<Layer> kLayers = {
     {"lk_relu",
      [](const Tensor& x, const Tensor&, const Tensor&) { return F::lk_relu(x); },
-     [](const Tensor& x, const Tensor&, const Tensor&) { return composed<ln::ReLU>(x, {}, 1); }},
+     [](const Tensor& x, const Tensor&, const Tensor&) {
+       return composed<ln::activation::ReLU>(x, {}, 1);
+     }},
     {"lk_prelu",
      [](const Tensor& x, const Tensor& a, const Tensor& b) { return F::lk_prelu(x, a, b); },
      [](const Tensor& x, const Tensor& a, const Tensor& b) {
-       return composed<ln::PReLU>(x, {a.view({-1, 1, 1}), b.view({-1, 1, 1})}, 1);
+       return composed<ln::activation::PReLU>(x, {a.view({-1, 1, 1}), b.view({-1, 1, 1})}, 1);
      }},
     {"lk_selu",
      [](const Tensor& x, const Tensor&, const Tensor&) { return F::lk_selu(x); },
-     [](const Tensor& x, const Tensor&, const Tensor&) { return composed<ln::SELU>(x, {}, 1); }},
+     [](const Tensor& x, const Tensor&, const Tensor&) {
+       return composed<ln::activation::SELU>(x, {}, 1);
+     }},
     {"lk_swish",
      [](const Tensor& x, const Tensor&, const Tensor&) { return F::lk_swish(x); },
-     [](const Tensor& x, const Tensor&, const Tensor&) { return composed<ln::Swish>(x, {}, 1); }},
+     [](const Tensor& x, const Tensor&, const Tensor&) {
+       return composed<ln::activation::Swish>(x, {}, 1);
+     }},
 };
 
 class Device : public testing::Test {
@@ -74,10 +80,10 @@ void expect_close(
 }
 
 TEST_F(Device, KernelsAreLinked) {
-  EXPECT_NE(ln::detail::cuda::backend<ln::ReLU>, nullptr);
-  EXPECT_NE(ln::detail::cuda::backend<ln::PReLU>, nullptr);
-  EXPECT_NE(ln::detail::cuda::backend<ln::SELU>, nullptr);
-  EXPECT_NE(ln::detail::cuda::backend<ln::Swish>, nullptr);
+  EXPECT_NE(ln::detail::cuda::backend<ln::activation::ReLU>, nullptr);
+  EXPECT_NE(ln::detail::cuda::backend<ln::activation::PReLU>, nullptr);
+  EXPECT_NE(ln::detail::cuda::backend<ln::activation::SELU>, nullptr);
+  EXPECT_NE(ln::detail::cuda::backend<ln::activation::Swish>, nullptr);
 }
 
 TEST_F(Device, StepsAreCapturedInGraphs) {

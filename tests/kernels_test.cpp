@@ -159,7 +159,8 @@ struct Run {
 template <class Activation>
 class Kernels : public testing::Test {};
 
-using Activations = testing::Types<ln::ReLU, ln::PReLU, ln::SELU, ln::Swish>;
+using Activations = testing::
+    Types<ln::activation::ReLU, ln::activation::PReLU, ln::activation::SELU, ln::activation::Swish>;
 
 struct ActivationNames {
   template <class Activation>
@@ -206,7 +207,7 @@ TYPED_TEST(Kernels, EqualComposedOnAnyMemory) {
             }
             run.backward(*backend, uniform, weight_gradients, what);
             const Tensor& actual = run.grad_input.tensor;
-            if (std::is_same_v<Activation, ln::ReLU>) {
+            if (std::is_same_v<Activation, ln::activation::ReLU>) {
               expect_same_values(actual, exact.grad_input.to(type), what + " gradient");
             } else {
               const double slope = Activation::has_weight

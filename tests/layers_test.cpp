@@ -217,7 +217,8 @@ void expect_format_kept(const Tensor& x, const Tensor& y, const std::string& wha
 template <class Activation>
 class Layers : public testing::Test {};
 
-using Activations = testing::Types<ln::ReLU, ln::PReLU, ln::SELU, ln::Swish>;
+using Activations = testing::
+    Types<ln::activation::ReLU, ln::activation::PReLU, ln::activation::SELU, ln::activation::Swish>;
 
 struct ActivationNames {
   template <class Activation>

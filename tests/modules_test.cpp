@@ -20,22 +20,22 @@ struct Facts;
 
 template <>
 struct Facts<ln::LKReLU> {
-  using Activation = ln::ReLU;
+  using Activation = ln::activation::ReLU;
   static constexpr auto printed = "linked_neurons::LKReLU(dim=-1)";
 };
 template <>
 struct Facts<LKPReLU> {
-  using Activation = ln::PReLU;
+  using Activation = ln::activation::PReLU;
   static constexpr auto printed = "linked_neurons::LKPReLU(num_parameters=1, dim=-1)";
 };
 template <>
 struct Facts<ln::LKSELU> {
-  using Activation = ln::SELU;
+  using Activation = ln::activation::SELU;
   static constexpr auto printed = "linked_neurons::LKSELU(dim=-1)";
 };
 template <>
 struct Facts<ln::LKSwish> {
-  using Activation = ln::Swish;
+  using Activation = ln::activation::Swish;
   static constexpr auto printed = "linked_neurons::LKSwish(dim=-1)";
 };
 template <>
@@ -44,16 +44,18 @@ struct Facts<ln::Linked<LKGelu>> {
   static constexpr auto printed = "linked_neurons::Linked<lk_gelu>(dim=-1)";
 };
 
-Tensor function(ln::ReLU /*activation*/, const ln::LKReLUImpl& layer, const Tensor& x) {
+Tensor function(ln::activation::ReLU /*activation*/, const ln::LKReLUImpl& layer, const Tensor& x) {
   return ln::functional::lk_relu(x, layer.options);
 }
-Tensor function(ln::PReLU /*activation*/, const ln::LKPReLUImpl& layer, const Tensor& x) {
+Tensor function(
+    ln::activation::PReLU /*activation*/, const ln::LKPReLUImpl& layer, const Tensor& x) {
   return ln::functional::lk_prelu(x, layer.weight_pos, layer.weight_neg, layer.options);
 }
-Tensor function(ln::SELU /*activation*/, const ln::LKSELUImpl& layer, const Tensor& x) {
+Tensor function(ln::activation::SELU /*activation*/, const ln::LKSELUImpl& layer, const Tensor& x) {
   return ln::functional::lk_selu(x, layer.options);
 }
-Tensor function(ln::Swish /*activation*/, const ln::LKSwishImpl& layer, const Tensor& x) {
+Tensor function(
+    ln::activation::Swish /*activation*/, const ln::LKSwishImpl& layer, const Tensor& x) {
   return ln::functional::lk_swish(x, layer.options);
 }
 Tensor function(LKGelu /*activation*/, const ln::LinkedImpl<LKGelu>& layer, const Tensor& x) {
@@ -237,7 +239,7 @@ TEST_P(SlopesTest, AreCountedInitialisedAndTrained) {
   }
   const Tensor x = torch::randn({2, 3, 4, 5});
   const Tensor y = layer(x);
-  const Tensor expected = composed<ln::PReLU>(
+  const Tensor expected = composed<ln::activation::PReLU>(
       x, {layer->weight_pos.view(broadcast), layer->weight_neg.view(broadcast)}, options.dim());
   EXPECT_TRUE(y.equal(expected));
   const Tensor grad = torch::randn_like(y);

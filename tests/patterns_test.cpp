@@ -10,12 +10,12 @@ namespace tests {
 namespace {
 
 /// g in long double, from which a double result can be judged.
-long double exact(ln::SELU /*activation*/, long double z) {
-  const long double lambda = ln::SELU::kLambda;
-  const long double alpha = ln::SELU::kAlpha;
+long double exact(ln::activation::SELU /*activation*/, long double z) {
+  const long double lambda = ln::activation::SELU::kLambda;
+  const long double alpha = ln::activation::SELU::kAlpha;
   return z > 0 ? lambda * z : lambda * alpha * std::expm1(z);
 }
-long double exact(ln::Swish /*activation*/, long double z) {
+long double exact(ln::activation::Swish /*activation*/, long double z) {
   // z / (1 + e^-z) without an overflow, and with its limit at -infinity.
   if (z < -20000) {
     return 0;
@@ -41,7 +41,8 @@ Tensor all_patterns(at::ScalarType type) {
 template <class Activation>
 class Patterns : public testing::Test {};
 
-using Activations = testing::Types<ln::ReLU, ln::SELU, ln::Swish>;
+using Activations =
+    testing::Types<ln::activation::ReLU, ln::activation::SELU, ln::activation::Swish>;
 TYPED_TEST_SUITE(Patterns, Activations);
 
 TYPED_TEST(Patterns, All16BitNumbers) {

@@ -18,18 +18,19 @@ namespace ln = linked_neurons;
 using at::Tensor;
 
 /// One half of each layer, by LibTorch's operators; `slope` broadcasts against `z`.
-inline Tensor base(ln::ReLU /*activation*/, const Tensor& z, const Tensor& /*slope*/) {
+inline Tensor base(ln::activation::ReLU /*activation*/, const Tensor& z, const Tensor& /*slope*/) {
   return at::relu(z);
 }
-inline Tensor base(ln::PReLU /*activation*/, const Tensor& z, const Tensor& slope) {
+inline Tensor base(ln::activation::PReLU /*activation*/, const Tensor& z, const Tensor& slope) {
   return at::where(z > 0, z, slope * z);
 }
-inline Tensor base(ln::SELU /*activation*/, const Tensor& z, const Tensor& /*slope*/) {
+inline Tensor base(ln::activation::SELU /*activation*/, const Tensor& z, const Tensor& /*slope*/) {
   // Not at::selu: before LibTorch 2.0 that computes exp(z) - 1, which has no digits near zero.
-  const Tensor curved = at::expm1(z.clamp_max(0)) * (ln::SELU::kLambda * ln::SELU::kAlpha);
-  return at::where(z > 0, z * ln::SELU::kLambda, curved);
+  const Tensor curved =
+      at::expm1(z.clamp_max(0)) * (ln::activation::SELU::kLambda * ln::activation::SELU::kAlpha);
+  return at::where(z > 0, z * ln::activation::SELU::kLambda, curved);
 }
-inline Tensor base(ln::Swish /*activation*/, const Tensor& z, const Tensor& /*slope*/) {
+inline Tensor base(ln::activation::Swish /*activation*/, const Tensor& z, const Tensor& /*slope*/) {
   // At -infinity LibTorch multiplies it by 0 and gives NaN; the layer gives the limit.
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
   return at::where(z.eq(-kInfinity), at::zeros_like(z), at::silu(z));
@@ -37,8 +38,8 @@ inline Tensor base(ln::Swish /*activation*/, const Tensor& z, const Tensor& /*sl
 
 /// Whether results equal LibTorch's to the bit.
 template <class Activation>
-inline constexpr bool is_exact =
-    std::is_same_v<Activation, ln::ReLU> || std::is_same_v<Activation, ln::PReLU>;
+inline constexpr bool is_exact = std::is_same_v<Activation, ln::activation::ReLU> ||
+                                 std::is_same_v<Activation, ln::activation::PReLU>;
 
 template <class Activation>
 Tensor composed(const Tensor& x, const ln::Pair<Tensor>& slopes, int64_t dim) {

@@ -22,17 +22,17 @@ struct Mish : linked_neurons::Activation {
 
   template <class T>
   LINKED_NEURONS_FN static T backward(const T& z, const Pair<T>& grad) {
-    const T size = where(z > 0, z, -z); // |z|, but with a derivative at 0, for double backward
+    const T size = bounded<T>(where(z > 0, z, -z));
     const T e = exp(-size), a = 1 + 2 * e, b = e * (e + 2);
     const T over = 1 / (a + 2 * e * e), under = 1 / (b + 2);
-    const T slope = 4 * bounded(size) * e * (1 + e);
-    const T upper = a * over + slope * e * over * over;
-    const T lower = b * under - slope * under * under;
+    const T curve = 4 * size * e * (1 + e);
+    const T upper = a * over + curve * e * over * over;
+    const T lower = b * under - curve * under * under;
     return grad.pos * where(z > 0, upper, lower) - grad.neg * where(z > 0, lower, upper);
   }
 
  private:
-  /// Where e is 0 its product with |z| is 0 too, be |z| infinite.
+  /// So that |z| e^-|z| is 0 where |z| is infinite.
   template <class T>
   LINKED_NEURONS_FN static T bounded(const T& size) {
     return where(size > 1000, constant<T>(1000), size);

@@ -7,6 +7,7 @@
 /// memory format. Differentiable twice. Bad input throws `c10::Error`.
 #pragma once
 
+#include <linked_neurons/activation/all.h>
 #include <linked_neurons/detail/autograd.h>
 #include <linked_neurons/options.h>
 
@@ -40,7 +41,7 @@ at::Tensor linked(
 
 /// LK-ReLU: g(x) = max(x, 0). Keeps two bits an element for backward.
 inline at::Tensor lk_relu(const at::Tensor& input, const LKReLUOptions& options = {}) {
-  return linked<ReLU>(input, options);
+  return linked<activation::ReLU>(input, options);
 }
 
 /// LK-PReLU: g(x) = x for x > 0, else slope * x. Keeps two bits an element, the slopes and, where
@@ -51,17 +52,17 @@ inline at::Tensor lk_prelu(
     const at::Tensor& weight_pos,
     const at::Tensor& weight_neg,
     const LKPReLUOptions& options = {}) {
-  return linked<PReLU>(input, weight_pos, weight_neg, options.dim());
+  return linked<activation::PReLU>(input, weight_pos, weight_neg, options.dim());
 }
 
 /// LK-SELU: g(x) = lambda * x for x > 0, else lambda * alpha * (e^x - 1). Keeps the output.
 inline at::Tensor lk_selu(const at::Tensor& input, const LKSELUOptions& options = {}) {
-  return linked<SELU>(input, options);
+  return linked<activation::SELU>(input, options);
 }
 
 /// LK-Swish: g(x) = x * sigmoid(x). Keeps the output.
 inline at::Tensor lk_swish(const at::Tensor& input, const LKSwishOptions& options = {}) {
-  return linked<Swish>(input, options);
+  return linked<activation::Swish>(input, options);
 }
 
 } // namespace linked_neurons::functional

@@ -110,10 +110,10 @@ class Linked : public torch::nn::ModuleHolder<LinkedImpl<Activation>> {
   using Impl = LinkedImpl<Activation>;
 };
 
-using LKReLUImpl = LinkedImpl<ReLU>;
-using LKPReLUImpl = LinkedImpl<PReLU>;
-using LKSELUImpl = LinkedImpl<SELU>;
-using LKSwishImpl = LinkedImpl<Swish>;
+using LKReLUImpl = LinkedImpl<activation::ReLU>;
+using LKPReLUImpl = LinkedImpl<activation::PReLU>;
+using LKSELUImpl = LinkedImpl<activation::SELU>;
+using LKSwishImpl = LinkedImpl<activation::Swish>;
 
 TORCH_MODULE(LKReLU);
 TORCH_MODULE(LKPReLU);

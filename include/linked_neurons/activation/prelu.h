@@ -4,7 +4,7 @@
 
 #include <linked_neurons/activation/activation.h>
 
-namespace linked_neurons {
+namespace linked_neurons::activation {
 
 struct PReLU : Activation {
   static constexpr auto name = "lk_prelu";
@@ -45,4 +45,4 @@ struct PReLU : Activation {
   }
 };
 
-} // namespace linked_neurons
+} // namespace linked_neurons::activation

@@ -4,7 +4,7 @@
 
 #include <linked_neurons/activation/activation.h>
 
-namespace linked_neurons {
+namespace linked_neurons::activation {
 
 struct ReLU : Activation {
   static constexpr auto name = "lk_relu";
@@ -29,4 +29,4 @@ struct ReLU : Activation {
   }
 };
 
-} // namespace linked_neurons
+} // namespace linked_neurons::activation

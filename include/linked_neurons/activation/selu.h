@@ -5,7 +5,7 @@
 
 #include <linked_neurons/activation/activation.h>
 
-namespace linked_neurons {
+namespace linked_neurons::activation {
 
 struct SELU : Activation {
   static constexpr auto name = "lk_selu";
@@ -39,4 +39,4 @@ struct SELU : Activation {
   }
 };
 
-} // namespace linked_neurons
+} // namespace linked_neurons::activation

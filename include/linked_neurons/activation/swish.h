@@ -4,7 +4,7 @@
 
 #include <linked_neurons/activation/activation.h>
 
-namespace linked_neurons {
+namespace linked_neurons::activation {
 
 struct Swish : Activation {
   static constexpr auto name = "lk_swish";
@@ -42,4 +42,4 @@ struct Swish : Activation {
   }
 };
 
-} // namespace linked_neurons
+} // namespace linked_neurons::activation

@@ -4,9 +4,7 @@
 
 namespace linked_neurons::detail::cuda {
 
-template const Backend* kernels<ReLU>();
-template const Backend* kernels<PReLU>();
-template const Backend* kernels<SELU>();
-template const Backend* kernels<Swish>();
+#define LINKED_NEURONS_DEFINE(A) template const Backend* kernels<A>();
+LINKED_NEURONS_FOR_ALL_ACTIVATIONS(LINKED_NEURONS_DEFINE)
 
 } // namespace linked_neurons::detail::cuda

@@ -2,10 +2,7 @@
 /// The CUDA backend as `.cpp` files see it: declarations only.
 #pragma once
 
-#include <linked_neurons/activation/prelu.h>
-#include <linked_neurons/activation/relu.h>
-#include <linked_neurons/activation/selu.h>
-#include <linked_neurons/activation/swish.h>
+#include <linked_neurons/activation/all.h>
 #include <linked_neurons/detail/task.h>
 
 namespace linked_neurons::detail::cuda {
@@ -26,18 +23,16 @@ __attribute__((visibility("default"))) const Backend* kernels();
 #if defined(LINKED_NEURONS_WITH_CUDA)
 namespace linked_neurons::detail::cuda {
 
-extern template const Backend* kernels<ReLU>();
-extern template const Backend* kernels<PReLU>();
-extern template const Backend* kernels<SELU>();
-extern template const Backend* kernels<Swish>();
+#define LINKED_NEURONS_DECLARE(A) extern template const Backend* kernels<A>();
+LINKED_NEURONS_FOR_ALL_ACTIVATIONS(LINKED_NEURONS_DECLARE)
+#undef LINKED_NEURONS_DECLARE
 
 namespace {
 // Each source file asks for the kernels by name, so that no linker finds their library unused.
 [[maybe_unused]] const bool registered = [] {
-  backend<ReLU> = kernels<ReLU>();
-  backend<PReLU> = kernels<PReLU>();
-  backend<SELU> = kernels<SELU>();
-  backend<Swish> = kernels<Swish>();
+#define LINKED_NEURONS_REGISTER(A) backend<A> = kernels<A>();
+  LINKED_NEURONS_FOR_ALL_ACTIVATIONS(LINKED_NEURONS_REGISTER)
+#undef LINKED_NEURONS_REGISTER
   return true;
 }();
 } // namespace
