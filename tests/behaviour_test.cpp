@@ -382,7 +382,7 @@ TEST_P(EveryLayer, WorksUnderVmap) {
 TEST_P(EveryLayer, RefusesTangents) {
   const Layer& layer = GetParam();
   const Tensor x = torch::randn({2, 3});
-  const auto level = torch::autograd::ForwardADLevel::get_next_idx();
+  const auto level = static_cast<std::int64_t>(torch::autograd::ForwardADLevel::get_next_idx());
   try {
     layer.fused(at::_make_dual(x, torch::ones_like(x), level), layer.slopes(), 1);
     ADD_FAILURE() << "took a tangent and may have dropped it";

@@ -145,7 +145,7 @@ class Block {
 
 /// In place of a CUDA stream.
 struct Stream {
-  bool descending = false; ///< order of blocks and threads
+  bool descending = false; ///< order of blocks and threads; elements are then counted in 64 bits
 };
 
 } // namespace host_device
@@ -158,6 +158,10 @@ inline void __syncthreads() {
 }
 
 namespace linked_neurons::cuda {
+
+inline bool wants_wide_index(const host_device::Stream& stream) {
+  return stream.descending;
+}
 
 template <class Kernel, class Grid, class... Arguments>
 void launch(

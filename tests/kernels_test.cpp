@@ -4,12 +4,17 @@
 #include "backends.h"
 #include "reference.h"
 
+#include <linked_neurons/cuda/divider.h>
+
 #include <algorithm>
 #include <cstring>
 #include <limits>
 
 namespace tests {
 namespace {
+
+using ln::detail::BackwardTask;
+using ln::detail::ForwardTask;
 
 /// Memory for a tensor at a given byte offset from a 64-byte boundary, full of NaNs, between
 /// guards.

@@ -130,7 +130,7 @@ Results run_public(const Tensor& x, ln::Pair<Tensor> slopes, int64_t dim, const 
 /// The same steps with the CUDA kernels, executed on the host.
 template <class Activation>
 Results run_kernels(const Tensor& x, ln::Pair<Tensor> slopes, int64_t dim, const Tensor& grad) {
-  const Backend* backend = &host_kernels<Activation, false>;
+  const Backend* backend = backends<Activation>()[0].backend;
   dim = ln::detail::check_input(Activation::name, x, dim);
   auto kind = ln::detail::Slopes::one;
   if constexpr (Activation::has_weight) {

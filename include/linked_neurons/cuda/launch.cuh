@@ -2,7 +2,8 @@
 /// From arguments to launches: which kernel, on how many blocks.
 ///
 /// The including file provides `launch(kernel, grid, stream, arguments...)`, which runs a kernel on
-/// blocks of `kThreads` threads: backend.cuh on a device, the tests on the host.
+/// blocks of `kThreads` threads, and `wants_wide_index(stream)`, whether to count in 64 bits where
+/// 32 would do: launch_device.cuh on a device, the tests on the host.
 #pragma once
 
 #include <linked_neurons/cuda/kernels.cuh>
@@ -42,10 +43,11 @@ bool has_whole_groups(const BackwardArguments<T>& args) {
 }
 
 /// Calls `body` with a zero of the type that counts the elements of the output.
-template <class Body>
-void with_index(std::int64_t numel, const Body& body) {
+template <class Stream, class Body>
+void with_index(std::int64_t numel, const Stream& stream, const Body& body) {
   // A block's last thread may look a little further than the last element.
-  if (numel < std::numeric_limits<std::int32_t>::max() / 2) {
+  constexpr std::int64_t kNarrow = std::numeric_limits<std::int32_t>::max() / 2;
+  if (numel < kNarrow && !wants_wide_index(stream)) {
     body(std::uint32_t{});
   } else {
     body(std::uint64_t{});
@@ -72,7 +74,7 @@ WeightDividers<Index> weight_dividers_of(const Arguments& args) {
 template <class Activation, class T, class Stream>
 void forward(const ForwardArguments<T>& args, const Stream& stream) {
   const Grid grid{divide_up(args.numel, std::int64_t{kThreads} * kForwardGroups<T> * kGroup<T>), 1};
-  with_index(args.numel, [&](auto index) {
+  with_index(args.numel, stream, [&](auto index) {
     using Index = decltype(index);
     const auto rows = rows_of<Index>(args);
     const auto weight = weight_dividers_of<Activation, Index>(args);
@@ -88,7 +90,7 @@ void forward(const ForwardArguments<T>& args, const Stream& stream) {
 template <class Activation, class T, class Stream>
 void backward(const BackwardArguments<T>& args, const Stream& stream) {
   const Grid grid{divide_up(args.numel, std::int64_t{kThreads} * kBackwardGroups * kGroup<T>), 1};
-  with_index(args.numel, [&](auto index) {
+  with_index(args.numel, stream, [&](auto index) {
     using Index = decltype(index);
     const auto rows = rows_of<Index>(args);
     const auto weight = weight_dividers_of<Activation, Index>(args);
@@ -147,7 +149,7 @@ void backward_with_weight_gradient(
     Compute<T>* partial,
     Compute<T>* sums,
     const Stream& stream) {
-  with_index(args.numel, [&](auto zero) {
+  with_index(args.numel, stream, [&](auto zero) {
     using Index = decltype(zero);
     const auto rows = rows_of<Index>(args);
     const auto weight = weight_dividers_of<Activation, Index>(args);

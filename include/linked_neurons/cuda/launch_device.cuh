@@ -8,6 +8,10 @@
 
 namespace linked_neurons::cuda {
 
+inline bool wants_wide_index(cudaStream_t /*stream*/) {
+  return false;
+}
+
 /// Errors are left for the caller to ask for, by `cudaGetLastError()`.
 template <class... Parameters, class... Arguments>
 void launch(

@@ -1,0 +1,85 @@
+#include "backends.h"
+
+#include "host_device.h"
+
+#include <linked_neurons/detail/cpu.h>
+
+#include <limits>
+
+namespace tests {
+namespace {
+
+using ln::detail::BackwardTask;
+using ln::detail::ForwardTask;
+using ln::detail::Target;
+
+/// The CPU backend, compiled for one target.
+template <class Activation, Target kTarget>
+inline constexpr Backend cpu_backend = {
+    [](const ForwardTask& task) { ln::detail::cpu::forward<Activation>(task, kTarget); },
+    [](const BackwardTask& task) { ln::detail::cpu::backward<Activation>(task, kTarget); },
+    ln::detail::cpu::backend<Activation>.sign_group};
+
+/// As many blocks as a device of a few multiprocessors would get.
+inline constexpr std::int64_t kBlocks = 6;
+
+template <class Activation, bool kDescending>
+void host_backward(const BackwardTask& task) {
+  namespace cuda = ln::cuda;
+  const host_device::Stream stream{kDescending};
+  ln::detail::dispatch(task.grad_input.scalar_type(), [&](auto type) {
+    using T = decltype(type);
+    using C = ln::detail::Compute<T>;
+    const auto args = ln::detail::arguments<T>(task);
+    if constexpr (Activation::has_weight) {
+      if (task.grad_weight.defined()) {
+        const auto plan = cuda::plan_weight_gradient(args, kBlocks);
+        // Its exact size on the heap, so that the address sanitizer sees its ends; NaNs to start
+        // with, so that a sum that nobody wrote is seen.
+        std::vector<C> partial(plan.partial_numel, std::numeric_limits<C>::quiet_NaN());
+        cuda::backward_with_weight_gradient<Activation>(
+            args, plan, partial.data(), ln::detail::data<C>(task.grad_weight), stream);
+        return;
+      }
+    }
+    cuda::backward<Activation>(args, stream);
+  });
+}
+
+/// The CUDA kernels, executed on the host; descending order must give the same bits.
+template <class Activation, bool kDescending>
+inline constexpr Backend host_kernels = {
+    [](const ForwardTask& task) {
+      ln::detail::dispatch(task.input.scalar_type(), [&](auto type) {
+        ln::cuda::forward<Activation>(
+            ln::detail::arguments<decltype(type)>(task), host_device::Stream{kDescending});
+      });
+    },
+    host_backward<Activation, kDescending>,
+    [](at::ScalarType type) {
+      int group = 0;
+      ln::detail::dispatch(type, [&](auto value) { group = ln::cuda::kGroup<decltype(value)>; });
+      return group;
+    }};
+
+} // namespace
+
+template <class Activation>
+std::vector<NamedBackend> backends() {
+  std::vector<NamedBackend> all = {
+      {"host-executed kernels", &host_kernels<Activation, false>},
+      {"host-executed kernels, descending", &host_kernels<Activation, true>},
+      {"baseline", &cpu_backend<Activation, Target::baseline>}};
+  if (ln::detail::best_target() >= Target::avx2) {
+    all.push_back({"avx2", &cpu_backend<Activation, Target::avx2>});
+  }
+  if (ln::detail::best_target() >= Target::avx512) {
+    all.push_back({"avx512", &cpu_backend<Activation, Target::avx512>});
+  }
+  return all;
+}
+
+#define TESTS_DEFINE(A) template std::vector<NamedBackend> backends<A>();
+LINKED_NEURONS_FOR_ALL_ACTIVATIONS(TESTS_DEFINE)
+
+} // namespace tests
