@@ -33,7 +33,7 @@ inline std::int64_t blocks_to_fill_device() {
 template <class Activation>
 void forward(const ForwardTask& task) {
   const c10::cuda::CUDAGuard guard(task.input.device());
-  const cudaStream_t stream = c10::cuda::getCurrentCUDAStream();
+  const linked_neurons::cuda::Stream stream{c10::cuda::getCurrentCUDAStream()};
   dispatch(task.input.scalar_type(), [&](auto type) {
     linked_neurons::cuda::forward<Activation>(arguments<decltype(type)>(task), stream);
   });
@@ -44,7 +44,7 @@ template <class Activation>
 void backward(const BackwardTask& task) {
   namespace device = linked_neurons::cuda;
   const c10::cuda::CUDAGuard guard(task.grad_input.device());
-  const cudaStream_t stream = c10::cuda::getCurrentCUDAStream();
+  const device::Stream stream{c10::cuda::getCurrentCUDAStream()};
   dispatch(task.grad_input.scalar_type(), [&](auto type) {
     using T = decltype(type);
     using C = Compute<T>;

@@ -8,7 +8,12 @@
 
 namespace linked_neurons::cuda {
 
-inline bool wants_wide_index(cudaStream_t /*stream*/) {
+/// A stream, as a type of ours: so the templates of launch.cuh find the two functions below.
+struct Stream {
+  cudaStream_t handle;
+};
+
+inline bool wants_wide_index(const Stream& /*stream*/) {
   return false;
 }
 
@@ -17,10 +22,10 @@ template <class... Parameters, class... Arguments>
 void launch(
     void (*kernel)(Parameters...),
     const Grid& grid,
-    cudaStream_t stream,
+    const Stream& stream,
     const Arguments&... arguments) {
   const dim3 blocks(static_cast<unsigned>(grid.x), static_cast<unsigned>(grid.y));
-  kernel<<<blocks, kThreads, 0, stream>>>(arguments...);
+  kernel<<<blocks, kThreads, 0, stream.handle>>>(arguments...);
 }
 
 } // namespace linked_neurons::cuda
