@@ -105,6 +105,7 @@ void run(const Options& options) {
   const torch::Device device = choose_device(options.device);
   if (device.is_cpu()) {
     examples::settle_allocator();
+    torch::set_num_threads(static_cast<int>(options.threads));
   }
   const DataSet data = load_data_set(options.data_dir);
   Tensors train_set = to_tensors(data.train, device);

@@ -53,19 +53,19 @@ Layer initialised(Layer layer) {
   return layer;
 }
 
-/// Two 3×3 convolutions, each followed by the activation and 2×2 max-pooling, then one linear
-/// layer. A linked activation doubles its channels, so its convolution gets half the filters:
-/// what reaches the next layer is as wide as with any other activation.
+/// Two 3×3 convolutions of stride 2, each followed by the activation, then one linear layer. A
+/// linked activation doubles its channels, so its convolution gets half the filters: what reaches
+/// the next layer is as wide as with any other activation.
 inline torch::nn::Sequential make_network(const Activation& activation) {
   namespace nn = torch::nn;
   nn::Sequential network;
   std::int64_t channels = 1;
   std::int64_t side = 28;
-  for (const std::int64_t width : {16, 32}) {
+  for (const std::int64_t width : {32, 64}) {
     const std::int64_t filters = width / activation.expansion;
-    network->push_back(initialised(nn::Conv2d(nn::Conv2dOptions(channels, filters, 3).padding(1))));
+    const auto options = nn::Conv2dOptions(channels, filters, 3).stride(2).padding(1);
+    network->push_back(initialised(nn::Conv2d(options)));
     activation.append(network, filters);
-    network->push_back(nn::MaxPool2d(2));
     channels = width;
     side /= 2;
   }

@@ -4,6 +4,7 @@
 #include <cctype>
 #include <charconv>
 #include <cstdlib>
+#include <limits>
 #include <regex>
 
 namespace fashion_mnist {
@@ -14,12 +15,18 @@ struct BadValue : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-std::int64_t whole_number(const std::string& text, std::int64_t least) {
+constexpr std::int64_t no_limit = std::numeric_limits<std::int64_t>::max();
+
+std::int64_t whole_number(
+    const std::string& text, std::int64_t least, std::int64_t most = no_limit) {
   std::int64_t value = 0;
   const char* const end = text.data() + text.size();
   const auto [rest, error] = std::from_chars(text.data(), end, value);
-  if (error != std::errc() || rest != end || value < least) {
-    throw BadValue("a whole number, at least " + std::to_string(least));
+  if (error != std::errc() || rest != end || value < least || value > most) {
+    throw BadValue(
+        "a whole number" +
+        (most == no_limit ? ", at least " + std::to_string(least)
+                          : " from " + std::to_string(least) + " to " + std::to_string(most)));
   }
   return value;
 }
@@ -51,7 +58,7 @@ const Option all_options[] = {
      [](Options& o, const std::string& value) { o.device = device(value); }},
     {"epochs",
      "N",
-     "how often each image is shown (default: 2)",
+     "how often each image is shown (default: 3)",
      [](Options& o, const std::string& value) { o.epochs = whole_number(value, 1); }},
     {"batch-size",
      "N",
@@ -61,6 +68,10 @@ const Option all_options[] = {
      "N",
      "of the weights and of the images' order (default: 1)",
      [](Options& o, const std::string& value) { o.seed = whole_number(value, 0); }},
+    {"threads",
+     "N",
+     "of the CPU (default: 1, since the network is too small for more)",
+     [](Options& o, const std::string& value) { o.threads = whole_number(value, 1, 1024); }},
     {"train-images",
      "N",
      "train on the first N images alone (default: all)",

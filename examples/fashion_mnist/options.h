@@ -11,9 +11,12 @@ namespace fashion_mnist {
 struct Options {
   std::string data_dir;          ///< Empty: the folders that data_set.h names.
   std::string device;            ///< Empty: CUDA if there is a device, else the CPU.
-  std::int64_t epochs = 2;       ///< At least 1.
+  std::int64_t epochs = 3;       ///< At least 1.
   std::int64_t batch_size = 100; ///< At least 1.
   std::int64_t seed = 1;         ///< At least 0.
+  /// Of the CPU. The network is so small that two threads are hardly faster than one, and several
+  /// times slower where another program takes a core from them: they wait for each other spinning.
+  std::int64_t threads = 1;
   std::int64_t train_images = 0; ///< Only the first so many; 0: all.
   bool help = false;
 };

@@ -62,7 +62,7 @@ inline void wait_for(const torch::Device& device) {
 }
 
 inline double accuracy(torch::nn::Sequential& network, const Tensors& test) {
-  constexpr std::int64_t batch_size = 500;
+  constexpr std::int64_t batch_size = 200;
   const torch::NoGradGuard no_grad;
   network->eval();
   const std::vector<torch::Tensor> images = test.images.split(batch_size);

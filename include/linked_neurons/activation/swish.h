@@ -25,7 +25,8 @@ struct Swish : Activation {
   LINKED_NEURONS_FN static T backward(const Pair<T>& output, const Pair<T>& grad) {
     // sigmoid(z) + sigmoid(-z) = 1, so the pair tells z, and g'(z) + g'(-z) = 1 too.
     const T z = output.pos - output.neg;
-    const T magnitude = abs(z);
+    // Not abs(z), whose own derivative at 0 is 0: this one is differentiated once more.
+    const T magnitude = where(z > 0, z, -z);
     const T e = exp(-magnitude);
     const T s = 1 / (1 + e);
     const T lower = e * s * (1 - bounded(magnitude) * s); // g'(-|z|)

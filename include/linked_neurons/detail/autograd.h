@@ -49,6 +49,9 @@ const Backend* backend_for(const at::Tensor& input, const Pair<at::Tensor>& weig
     }
     return cuda::backend<Activation>;
   }
+  if (input.is_meta()) {
+    return &kShapesOnly;
+  }
   return nullptr;
 }
 

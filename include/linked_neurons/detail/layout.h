@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <numeric>
 
 namespace linked_neurons::detail {
 
@@ -71,9 +72,8 @@ inline at::DimVector dense_strides(at::IntArrayRef sizes, at::IntArrayRef order)
   return strides;
 }
 
-/// The layout of a dense tensor of these sizes and strides, with its channels at `dim`.
-inline Layout layout_of(at::IntArrayRef sizes, at::IntArrayRef strides, std::int64_t dim) {
-  const at::DimVector order = memory_order(sizes, strides);
+/// The layout of a dense tensor whose axes lie in this order, with its channels at `dim`.
+inline Layout layout_in(at::IntArrayRef order, at::IntArrayRef sizes, std::int64_t dim) {
   Layout layout;
   layout.dim = dim;
   layout.numel = 1;
@@ -101,16 +101,27 @@ inline at::Tensor dense(const at::Tensor& tensor) {
                                                : tensor.contiguous(tensor.suggest_memory_format());
 }
 
-inline Layout layout_of(const at::Tensor& tensor, std::int64_t dim) {
-  // The strides of axes of one index carry no meaning in a contiguous tensor.
-  if (tensor.is_contiguous() && tensor.suggest_memory_format() == at::MemoryFormat::Contiguous) {
-    at::DimVector order(tensor.dim());
-    for (std::int64_t i = 0; i < tensor.dim(); ++i) {
-      order[i] = i;
-    }
-    return layout_of(tensor.sizes(), dense_strides(tensor.sizes(), order), dim);
+/// As above, of a dense tensor. What is contiguous in a memory format has that format's order: the
+/// strides of its axes of one index carry no meaning.
+inline at::DimVector memory_order(const at::Tensor& tensor) {
+  const auto format = tensor.suggest_memory_format();
+  if (!tensor.is_contiguous(format)) {
+    return memory_order(tensor.sizes(), tensor.strides());
   }
-  return layout_of(tensor.sizes(), tensor.strides(), dim);
+  at::DimVector order(tensor.dim());
+  std::iota(order.begin(), order.end(), 0);
+  if (format != at::MemoryFormat::Contiguous) {
+    std::rotate(order.begin() + 1, order.begin() + 2, order.end()); // channels last
+  }
+  return order;
+}
+
+inline Layout layout_of(at::IntArrayRef sizes, at::IntArrayRef strides, std::int64_t dim) {
+  return layout_in(memory_order(sizes, strides), sizes, dim);
+}
+
+inline Layout layout_of(const at::Tensor& tensor, std::int64_t dim) {
+  return layout_in(memory_order(tensor), tensor.sizes(), dim);
 }
 
 } // namespace linked_neurons::detail

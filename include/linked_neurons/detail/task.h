@@ -88,4 +88,10 @@ struct Backend {
   int (*sign_group)(at::ScalarType type);
 };
 
+/// For meta tensors, which have a shape and no elements: everything is allocated, nothing computed.
+inline constexpr Backend kShapesOnly = {
+    [](const ForwardTask& /*task*/) {},
+    [](const BackwardTask& /*task*/) {},
+    [](at::ScalarType /*type*/) { return 8; }};
+
 } // namespace linked_neurons::detail
