@@ -341,5 +341,34 @@ TYPED_TEST(Layers, DifferentiateTwice) {
   }
 }
 
+/// Where LibTorch differentiates the composed path itself (under its transforms), at 0 too.
+TYPED_TEST(Layers, ComposedPathHasTheirDerivatives) {
+  using Activation = TypeParam;
+  const Tensor x = at::tensor({-2.0, -0.5, -0.0, 0.0, 0.5, 2.0}, at::kDouble);
+  const Tensor grad = at::arange(1, 13, at::kDouble);
+  const Tensor slope = at::full({1}, 0.25, at::kDouble);
+  const ln::Pair<Tensor> slopes =
+      Activation::has_weight ? ln::Pair<Tensor>{slope, slope} : ln::Pair<Tensor>{};
+  const Tensor leaf = x.clone().requires_grad_();
+  const Tensor y =
+      ln::detail::composed::forward<Activation>(leaf, slopes, ln::detail::Slopes::one, 0);
+  const auto expected = reference<Activation>(x, slopes, {1}, 0, grad, at::kDouble);
+  expect_within(y, expected.output, expected.output.abs() * 1e-15, "output");
+  expect_within(
+      torch::autograd::grad({y}, {leaf}, {grad})[0],
+      expected.grad_input,
+      expected.grad_input.abs() * 1e-14,
+      "gradient");
+}
+
+/// A shape is all that a meta tensor has, and an empty one has that too.
+TYPED_TEST(Layers, TakeEmptyMetaTensors) {
+  const Tensor slope = at::empty({1}, at::kMeta);
+  const ln::Pair<Tensor> slopes =
+      TypeParam::has_weight ? ln::Pair<Tensor>{slope, slope} : ln::Pair<Tensor>{};
+  const Tensor y = ln::detail::linked<TypeParam>(at::empty({0, 3}, at::kMeta), slopes, 1);
+  EXPECT_EQ(y.sizes(), (std::vector<int64_t>{0, 6}));
+}
+
 } // namespace
 } // namespace tests

@@ -13,19 +13,20 @@ struct Swish : Activation {
 
   template <class T>
   LINKED_NEURONS_FN static Pair<T> forward(const T& z) {
-    const T magnitude = abs(z);
+    // Not abs(z), whose own derivative at 0 is 0: under LibTorch's transforms, and in double
+    // backward, these lines are differentiated.
+    const T magnitude = where(z > 0, z, -z);
     const T e = exp(-magnitude);
     const T s = 1 / (1 + e); // sigmoid(|z|); sigmoid(-|z|) is e * s
     const T upper = magnitude * s;
     const T lower = -(bounded(magnitude) * e) * s;
-    return {where(z > 0, upper, lower), where(z < 0, upper, lower)};
+    return {where(z > 0, upper, lower), where(z > 0, lower, upper)};
   }
 
   template <class T>
   LINKED_NEURONS_FN static T backward(const Pair<T>& output, const Pair<T>& grad) {
     // sigmoid(z) + sigmoid(-z) = 1, so the pair tells z, and g'(z) + g'(-z) = 1 too.
     const T z = output.pos - output.neg;
-    // Not abs(z), whose own derivative at 0 is 0: this one is differentiated once more.
     const T magnitude = where(z > 0, z, -z);
     const T e = exp(-magnitude);
     const T s = 1 / (1 + e);

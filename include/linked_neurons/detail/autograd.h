@@ -34,6 +34,9 @@ inline bool is_plain(const at::Tensor& tensor) {
 /// The kernels for an input, or null for the composed path.
 template <class Activation>
 const Backend* backend_for(const at::Tensor& input, const Pair<at::Tensor>& weight) {
+  if (input.is_meta() && is_plain(input)) {
+    return &kShapesOnly;
+  }
   if (input.numel() == 0 || !is_plain(input) || !is_plain(weight.pos) || !is_plain(weight.neg)) {
     return nullptr;
   }
@@ -48,9 +51,6 @@ const Backend* backend_for(const at::Tensor& input, const Pair<at::Tensor>& weig
           "one after another, which is slower");
     }
     return cuda::backend<Activation>;
-  }
-  if (input.is_meta()) {
-    return &kShapesOnly;
   }
   return nullptr;
 }
