@@ -29,6 +29,7 @@ LINKED_NEURONS_FOR_ALL_ACTIVATIONS(LINKED_NEURONS_DECLARE)
 
 namespace {
 // Each source file asks for the kernels by name, so that no linker finds their library unused.
+// NOLINTNEXTLINE(misc-definitions-in-headers): one for each of them is the point
 [[maybe_unused]] const bool registered = [] {
 #define LINKED_NEURONS_REGISTER(A) backend<A> = kernels<A>();
   LINKED_NEURONS_FOR_ALL_ACTIVATIONS(LINKED_NEURONS_REGISTER)
