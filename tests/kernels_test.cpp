@@ -164,16 +164,6 @@ struct Run {
 template <class Activation>
 class Kernels : public testing::Test {};
 
-using Activations = testing::
-    Types<ln::activation::ReLU, ln::activation::PReLU, ln::activation::SELU, ln::activation::Swish>;
-
-struct ActivationNames {
-  template <class Activation>
-  static std::string GetName(int /*index*/) {
-    return Activation::name;
-  }
-};
-
 TYPED_TEST_SUITE(Kernels, Activations, ActivationNames);
 
 TYPED_TEST(Kernels, EqualComposedOnAnyMemory) {

@@ -12,7 +12,7 @@ namespace {
 
 at::Device test_device() {
   const char* name = std::getenv("LINKED_NEURONS_TEST_DEVICE");
-  return at::Device(name == nullptr ? "cpu" : name);
+  return std::string(name == nullptr ? "cpu" : name);
 }
 
 /// How a tensor lies in memory.
@@ -216,16 +216,6 @@ void expect_format_kept(const Tensor& x, const Tensor& y, const std::string& wha
 
 template <class Activation>
 class Layers : public testing::Test {};
-
-using Activations = testing::
-    Types<ln::activation::ReLU, ln::activation::PReLU, ln::activation::SELU, ln::activation::Swish>;
-
-struct ActivationNames {
-  template <class Activation>
-  static std::string GetName(int /*index*/) {
-    return Activation::name;
-  }
-};
 
 TYPED_TEST_SUITE(Layers, Activations, ActivationNames);
 

@@ -17,6 +17,17 @@ namespace tests {
 namespace ln = linked_neurons;
 using at::Tensor;
 
+/// The layers as the parameters of typed tests, and their names there.
+using Activations = testing::
+    Types<ln::activation::ReLU, ln::activation::PReLU, ln::activation::SELU, ln::activation::Swish>;
+
+struct ActivationNames {
+  template <class Activation>
+  static std::string GetName(int /*index*/) {
+    return Activation::name;
+  }
+};
+
 /// One half of each layer, by LibTorch's operators; `slope` broadcasts against `z`.
 inline Tensor base(ln::activation::ReLU /*activation*/, const Tensor& z, const Tensor& /*slope*/) {
   return at::relu(z);

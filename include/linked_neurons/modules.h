@@ -9,6 +9,7 @@
 #include <torch/nn/pimpl.h>
 
 #include <ostream>
+#include <string>
 #include <type_traits>
 
 namespace linked_neurons {
@@ -93,8 +94,11 @@ class LinkedImpl : public torch::nn::Cloneable<LinkedImpl<Activation>> {
 
  private:
   static std::string module_name() {
-    return Activation::module_name != nullptr ? Activation::module_name
-                                              : "Linked<" + std::string(Activation::name) + ">";
+    if constexpr (Activation::module_name == nullptr) {
+      return "Linked<" + std::string(Activation::name) + ">";
+    } else {
+      return Activation::module_name;
+    }
   }
 };
 
