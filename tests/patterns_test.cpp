@@ -41,9 +41,9 @@ Tensor all_patterns(at::ScalarType type) {
 template <class Activation>
 class Patterns : public testing::Test {};
 
-using Activations =
+using WithoutSlopes =
     testing::Types<ln::activation::ReLU, ln::activation::SELU, ln::activation::Swish>;
-TYPED_TEST_SUITE(Patterns, Activations);
+TYPED_TEST_SUITE(Patterns, WithoutSlopes, ActivationNames);
 
 TYPED_TEST(Patterns, All16BitNumbers) {
   using Activation = TypeParam;

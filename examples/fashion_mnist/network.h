@@ -53,22 +53,28 @@ Layer initialised(Layer layer) {
   return layer;
 }
 
-/// Two 3×3 convolutions of stride 2, each followed by the activation, then one linear layer. A
-/// linked activation doubles its channels, so its convolution gets half the filters: what reaches
+/// Two 3×3 convolutions, each followed by the activation, then max-pooling and one linear layer.
+/// A linked activation doubles its channels, so its convolution gets half the filters: what reaches
 /// the next layer is as wide as with any other activation.
 inline torch::nn::Sequential make_network(const Activation& activation) {
   namespace nn = torch::nn;
+  struct Convolution {
+    std::int64_t width; // after the activation
+    std::int64_t stride;
+  };
   nn::Sequential network;
   std::int64_t channels = 1;
   std::int64_t side = 28;
-  for (const std::int64_t width : {32, 64}) {
-    const std::int64_t filters = width / activation.expansion;
-    const auto options = nn::Conv2dOptions(channels, filters, 3).stride(2).padding(1);
+  for (const Convolution& next : {Convolution{16, 2}, Convolution{32, 1}}) {
+    const std::int64_t filters = next.width / activation.expansion;
+    const auto options = nn::Conv2dOptions(channels, filters, 3).stride(next.stride).padding(1);
     network->push_back(initialised(nn::Conv2d(options)));
     activation.append(network, filters);
-    channels = width;
-    side /= 2;
+    channels = next.width;
+    side /= next.stride;
   }
+  network->push_back(nn::MaxPool2d(2));
+  side /= 2;
   network->push_back(nn::Flatten());
   network->push_back(initialised(nn::Linear(channels * side * side, 10)));
   return network;
