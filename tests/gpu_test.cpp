@@ -204,9 +204,9 @@ TEST_F(Device, DataParallel) {
   ln::LKPReLU layer(ln::LKPReLUOptions().num_parameters(6));
   layer->to(at::kCUDA);
   const Tensor x = torch::randn({8, 6, 5, 5}, options);
-  std::vector<at::Device> devices;
-  for (int i = 0; i < static_cast<int>(torch::cuda::device_count()); ++i) {
-    devices.emplace_back(at::kCUDA, static_cast<at::DeviceIndex>(i));
+  std::vector<at::Device> devices(torch::cuda::device_count(), at::Device(at::kCUDA, 0));
+  for (std::size_t i = 0; i < devices.size(); ++i) {
+    devices[i].set_index(static_cast<at::DeviceIndex>(i));
   }
   const Tensor y = torch::nn::parallel::data_parallel(layer, x, devices);
   EXPECT_TRUE(at::allclose(y, layer(x)));

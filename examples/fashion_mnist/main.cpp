@@ -21,13 +21,16 @@ namespace fashion_mnist {
 namespace {
 
 torch::Device choose_device(const std::string& wanted) {
-  const auto present = static_cast<std::int64_t>(torch::cuda::device_count());
   if (wanted.empty()) {
-    return present > 0 ? torch::Device(torch::kCUDA, 0) : torch::Device(torch::kCPU);
+    return torch::cuda::is_available() ? torch::Device(torch::kCUDA, 0)
+                                       : torch::Device(torch::kCPU);
   }
   torch::Device device(wanted);
   if (device.is_cuda()) {
-    device.set_index(device.has_index() ? device.index() : 0);
+    if (!device.has_index()) {
+      device.set_index(0);
+    }
+    const auto present = static_cast<c10::DeviceIndex>(torch::cuda::device_count());
     if (device.index() >= present) {
       throw UsageError(
           "--device " + wanted + ": LibTorch sees " +

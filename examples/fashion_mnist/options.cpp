@@ -132,7 +132,7 @@ Options parse_options(int argc, const char* const* argv) {
     const std::string name = argument.substr(0, equals);
     const Option& option = find(name);
     if (equals == std::string::npos && i + 1 == argc) {
-      throw UsageError(name + " needs a value: " + name + " " + option.argument);
+      throw UsageError(name + " needs a value");
     }
     set(options,
         option,
