@@ -88,13 +88,34 @@ struct Activation {
     return where(condition, a, b);
   }
 
+  /// e^-x for x >= 0, at less cost than `exp`.
+  template <class T>
+  LINKED_NEURONS_FN static T decay(const T& x) {
+    if constexpr (std::is_floating_point_v<T>) {
+      return math::decay(x);
+    } else {
+      return exp(-x);
+    }
+  }
+
+  /// |x|. Of tensors it is written so that LibTorch, where it differentiates it at 0, takes one
+  /// side of the kink there and not their mean, 0: with `z > 0 ? ... : ...` around it, the right
+  /// one.
+  template <class T>
+  LINKED_NEURONS_FN static T abs(const T& x) {
+    if constexpr (std::is_floating_point_v<T>) {
+      return math::abs(x);
+    } else {
+      return where(x > 0, x, -x);
+    }
+  }
+
 #define LINKED_NEURONS_UNARY(function)              \
   template <class T>                                \
   LINKED_NEURONS_FN static T function(const T& x) { \
     using math::function;                           \
     return function(x);                             \
   }
-  LINKED_NEURONS_UNARY(abs)
   LINKED_NEURONS_UNARY(cos)
   LINKED_NEURONS_UNARY(erf)
   LINKED_NEURONS_UNARY(exp)

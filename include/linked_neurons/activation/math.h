@@ -116,26 +116,43 @@ LINKED_NEURONS_FN double expm1_tail(double r) {
   return p * r + 0.5;
 }
 
+/// The bounds, written so that a NaN stays one.
+template <class T>
+LINKED_NEURONS_FN T at_most(T x, T highest) {
+  return where(x > highest, highest, x);
+}
+template <class T>
+LINKED_NEURONS_FN T at_least(T x, T lowest) {
+  return where(x < lowest, lowest, x);
+}
+
+/// \param x within the bounds of `Format`.
 template <class T>
 LINKED_NEURONS_FN Reduced<T> reduce(T x) {
   using F = Format<T>;
   constexpr T kLog2E = T(1.44269504088896340736);
-  // Written so that a NaN stays one.
-  x = where(x > F::kHighest, F::kHighest, x);
-  x = where(x < F::kLowest, F::kLowest, x);
   const T exponent = (x * kLog2E + kRounding<T>)-kRounding<T>;
   const T r = (x - exponent * F::kLn2High) - exponent * F::kLn2Low;
   return {exponent, r + r * r * expm1_tail(r)};
 }
 
-/// 2^exponent of a normal number, for an integer in a floating-point type.
+/// 2^exponent of a normal number, for an integer in a floating-point type: the sum's lowest bits
+/// are the biased exponent, and the shift drops the others.
 template <class T>
 LINKED_NEURONS_FN T power_of_two(T exponent) {
   using F = Format<T>;
-  using Bits = typename F::Bits;
-  const Bits integer = linked_neurons::detail::bit_cast<Bits>(exponent + kRounding<T>) -
-                       linked_neurons::detail::bit_cast<Bits>(kRounding<T>);
-  return linked_neurons::detail::bit_cast<T>((integer + F::kBias) << F::kFractionBits);
+  const T biased = exponent + (kRounding<T> + T(F::kBias));
+  return linked_neurons::detail::bit_cast<T>(
+      linked_neurons::detail::bit_cast<typename F::Bits>(biased) << F::kFractionBits);
+}
+
+/// e^x within the bounds of `Format`.
+template <class T>
+LINKED_NEURONS_FN T bounded_exp(T x) {
+  const auto [exponent, p] = reduce(x);
+  // In two steps, since 2^exponent itself may be no normal number.
+  const T first = (exponent * T(0.5) + kRounding<T>)-kRounding<T>;
+  return (T(1) + p) * power_of_two(first) * power_of_two(exponent - first);
 }
 
 } // namespace detail
@@ -146,10 +163,18 @@ LINKED_NEURONS_FN T exp(T x) {
 #if defined(__CUDA_ARCH__)
   return ::exp(x);
 #else
-  const auto [exponent, p] = detail::reduce(x);
-  // In two steps, since 2^exponent itself may be no normal number.
-  const T first = (exponent * T(0.5) + detail::kRounding<T>)-detail::kRounding<T>;
-  return (T(1) + p) * detail::power_of_two(first) * detail::power_of_two(exponent - first);
+  using F = detail::Format<T>;
+  return detail::bounded_exp(detail::at_least(detail::at_most(x, F::kHighest), F::kLowest));
+#endif
+}
+
+/// e^-x for x >= 0: exp where half of its range does.
+template <class T>
+LINKED_NEURONS_FN T decay(T x) {
+#if defined(__CUDA_ARCH__)
+  return ::exp(-x);
+#else
+  return detail::bounded_exp(detail::at_least(-x, detail::Format<T>::kLowest));
 #endif
 }
 
@@ -160,7 +185,8 @@ LINKED_NEURONS_FN T expm1(T x) {
   return ::expm1(x);
 #else
   constexpr T kMinusOne = T(-60); // below, the result is -1 in any type
-  const auto [exponent, p] = detail::reduce(where(x < kMinusOne, kMinusOne, x));
+  const auto [exponent, p] =
+      detail::reduce(detail::at_least(detail::at_most(x, detail::Format<T>::kHighest), kMinusOne));
   // Half of the result, since 2^exponent itself may overflow where the result does not.
   const T scale = detail::power_of_two(exponent - T(1));
   return (p * scale + (scale - T(0.5))) * T(2);

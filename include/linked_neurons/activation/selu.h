@@ -18,12 +18,12 @@ struct SELU : Activation {
   template <class T>
   LINKED_NEURONS_FN static Pair<T> forward(const T& z) {
     const auto lambda_alpha = constant<T>(kLambda * kAlpha);
-    // Not abs(z), whose own derivative at 0 is 0: under LibTorch's transforms these lines are
-    // differentiated, and at 0 both halves have the slope of their negative side.
-    const T magnitude = where(z > 0, z, -z);
+    const T magnitude = abs(z);
     // One exponential serves both halves: only one of them is on the negative side.
     const T linear = magnitude * constant<T>(kLambda);
     const T curved = expm1(-magnitude) * lambda_alpha;
+    // At 0 both halves have the slope of their negative side, also where LibTorch differentiates
+    // this.
     const T twin_at_most_0 = where(z > 0, curved, -z * lambda_alpha);
     return {where(z > 0, linear, curved), where(z < 0, linear, twin_at_most_0)};
   }

@@ -13,13 +13,11 @@ struct Swish : Activation {
 
   template <class T>
   LINKED_NEURONS_FN static Pair<T> forward(const T& z) {
-    // Not abs(z), whose own derivative at 0 is 0: under LibTorch's transforms, and in double
-    // backward, these lines are differentiated.
-    const T magnitude = where(z > 0, z, -z);
-    const T e = exp(-magnitude);
+    const T magnitude = abs(z);
+    const T e = decay(magnitude);
     const T s = 1 / (1 + e); // sigmoid(|z|); sigmoid(-|z|) is e * s
     const T upper = magnitude * s;
-    const T lower = -(bounded(magnitude) * e) * s;
+    const T lower = -(bounded(upper) * e);
     return {where(z > 0, upper, lower), where(z > 0, lower, upper)};
   }
 
@@ -27,8 +25,8 @@ struct Swish : Activation {
   LINKED_NEURONS_FN static T backward(const Pair<T>& output, const Pair<T>& grad) {
     // sigmoid(z) + sigmoid(-z) = 1, so the pair tells z, and g'(z) + g'(-z) = 1 too.
     const T z = output.pos - output.neg;
-    const T magnitude = where(z > 0, z, -z);
-    const T e = exp(-magnitude);
+    const T magnitude = abs(z);
+    const T e = decay(magnitude);
     const T s = 1 / (1 + e);
     const T lower = e * s * (1 - bounded(magnitude) * s); // g'(-|z|)
     const T upper = 1 - lower;
@@ -36,7 +34,8 @@ struct Swish : Activation {
   }
 
  private:
-  /// |z| where e^-|z| is not zero, and finite everywhere, so that their product has the limit 0.
+  /// The number where e^-|z| is not zero, and finite everywhere, so that their product has the
+  /// limit 0.
   template <class T>
   LINKED_NEURONS_FN static T bounded(const T& magnitude) {
     constexpr double kBound = 1000;
