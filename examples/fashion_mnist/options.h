@@ -14,8 +14,8 @@ struct Options {
   std::int64_t epochs = 3;       ///< At least 1.
   std::int64_t batch_size = 100; ///< At least 1.
   std::int64_t seed = 1;         ///< At least 0.
-  /// Of the CPU. The network is so small that a second thread saves a third of the time at best,
-  /// and multiplies it where another program takes a core away: the two wait for each other.
+  /// Of the CPU. The network is so small that a second thread saves less than half of the
+  /// time, and multiplies it where another program takes a core away: they wait for each other.
   std::int64_t threads = 1;
   std::int64_t train_images = 0; ///< Only the first so many; 0: all.
   bool help = false;
