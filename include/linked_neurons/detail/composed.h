@@ -11,7 +11,6 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
 // What Activation's vocabulary means for tensors.
-#include <ATen/ops/abs.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/cos.h>
 #include <ATen/ops/erf.h>
