@@ -37,8 +37,10 @@ inline Tensor base(ln::activation::PReLU /*activation*/, const Tensor& z, const 
 }
 inline Tensor base(ln::activation::SELU /*activation*/, const Tensor& z, const Tensor& /*slope*/) {
   // Not at::selu: before LibTorch 2.0 that computes exp(z) - 1, which has no digits near zero.
+  // Nor clamp_max, whose derivative at the bound depends on LibTorch's version.
+  const Tensor at_most_0 = at::where(z > 0, at::zeros_like(z), z);
   const Tensor curved =
-      at::expm1(z.clamp_max(0)) * (ln::activation::SELU::kLambda * ln::activation::SELU::kAlpha);
+      at::expm1(at_most_0) * (ln::activation::SELU::kLambda * ln::activation::SELU::kAlpha);
   return at::where(z > 0, z * ln::activation::SELU::kLambda, curved);
 }
 inline Tensor base(ln::activation::Swish /*activation*/, const Tensor& z, const Tensor& /*slope*/) {
