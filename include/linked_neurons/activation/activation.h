@@ -88,13 +88,29 @@ struct Activation {
     return where(condition, a, b);
   }
 
-  /// e^-x for x >= 0, at less cost than `exp`.
+  /// x >= 0, or a smaller, finite number where x * e^-x is 0 either way.
   template <class T>
-  LINKED_NEURONS_FN static T decay(const T& x) {
+  LINKED_NEURONS_FN static T bounded_for_decay(const T& x) {
+    if constexpr (std::is_floating_point_v<T>) {
+      return math::bounded_for_decay(x);
+    } else {
+      constexpr double kBound = 754;
+      return where(x > kBound, kBound, x);
+    }
+  }
+
+  /// e^-x = `raised` * `low` of such a number, at less cost than `exp`. Multiply by `raised`
+  /// first and by `low` last, and products with an e^-x that is no normal number lose no digits.
+  template <class T>
+  LINKED_NEURONS_FN static auto decay(const T& x) {
     if constexpr (std::is_floating_point_v<T>) {
       return math::decay(x);
     } else {
-      return exp(-x);
+      struct {
+        T raised;
+        double low;
+      } result{exp(-x), 1};
+      return result;
     }
   }
 

@@ -64,6 +64,10 @@ struct Format<float> {
   // Beyond these exp is infinite, or rounds to zero.
   static constexpr float kHighest = 89.0F;
   static constexpr float kLowest = -104.5F;
+  // x * e^-x rounds to zero, and 2^kRaise keeps e^-x a normal number until there; kLow undoes it.
+  static constexpr float kDecayed = 110.0F;
+  static constexpr float kRaise = 64.0F;
+  static constexpr float kLow = 0x1p-64F;
 };
 
 template <>
@@ -75,6 +79,9 @@ struct Format<double> {
   static constexpr double kLn2Low = 0x1.a39ef35793c76p-33;
   static constexpr double kHighest = 710.0;
   static constexpr double kLowest = -746.0;
+  static constexpr double kDecayed = 754.0;
+  static constexpr double kRaise = 128.0;
+  static constexpr double kLow = 0x1p-128;
 };
 
 /// x = exponent * ln 2 + remainder, |remainder| <= ln(2) / 2; `remainder_expm1` = e^remainder - 1.
@@ -89,14 +96,13 @@ template <class T>
 inline constexpr T kRounding = T(3) *
                                T(typename Format<T>::Bits(1) << (Format<T>::kFractionBits - 1));
 
-/// Coefficients of the Taylor polynomial of (e^r - 1 - r) / r^2, lowest power first. On
-/// |r| <= ln(2) / 2 the first term left out is below an eighth of the last place.
+/// (e^r - 1 - r) / r^2 for |r| <= ln(2) / 2, within an eighth of the last place of (e^r - 1) / r^2:
+/// in float the best polynomial by that measure (Remez), in double Taylor's.
 LINKED_NEURONS_FN float expm1_tail(float r) {
-  float p = 1.0F / 5040;
-  p = p * r + 1.0F / 720;
-  p = p * r + 1.0F / 120;
-  p = p * r + 1.0F / 24;
-  p = p * r + 1.0F / 6;
+  float p = 0.001394649624F;
+  p = p * r + 0.008366610587F;
+  p = p * r + 0.04166628141F;
+  p = p * r + 0.1666654279F;
   return p * r + 0.5F;
 }
 
@@ -146,14 +152,6 @@ LINKED_NEURONS_FN T power_of_two(T exponent) {
       linked_neurons::detail::bit_cast<typename F::Bits>(biased) << F::kFractionBits);
 }
 
-/// e^x within the bounds of `Format`.
-template <class T>
-LINKED_NEURONS_FN T bounded_exp(T x) {
-  const auto [exponent, p] = reduce(x);
-  // In two steps, since 2^exponent itself may be no normal number.
-  const T first = (exponent * T(0.5) + kRounding<T>)-kRounding<T>;
-  return (T(1) + p) * power_of_two(first) * power_of_two(exponent - first);
-}
 
 } // namespace detail
 
@@ -164,18 +162,34 @@ LINKED_NEURONS_FN T exp(T x) {
   return ::exp(x);
 #else
   using F = detail::Format<T>;
-  return detail::bounded_exp(detail::at_least(detail::at_most(x, F::kHighest), F::kLowest));
+  const auto [exponent, p] =
+      detail::reduce(detail::at_least(detail::at_most(x, F::kHighest), F::kLowest));
+  // In two steps, since 2^exponent itself may be no normal number.
+  const T first = (exponent * T(0.5) + detail::kRounding<T>)-detail::kRounding<T>;
+  return (T(1) + p) * detail::power_of_two(first) * detail::power_of_two(exponent - first);
 #endif
 }
 
-/// e^-x for x >= 0: exp where half of its range does.
+/// e^-x = raised * low, where `raised` is a normal number though e^-x may be none.
 template <class T>
-LINKED_NEURONS_FN T decay(T x) {
-#if defined(__CUDA_ARCH__)
-  return ::exp(-x);
-#else
-  return detail::bounded_exp(detail::at_least(-x, detail::Format<T>::kLowest));
-#endif
+struct Decay {
+  T raised;
+  T low;
+};
+
+/// x >= 0, or a smaller number where x * e^-x is 0 either way: a finite one in place of infinity.
+template <class T>
+LINKED_NEURONS_FN T bounded_for_decay(T x) {
+  return detail::at_most(x, detail::Format<T>::kDecayed);
+}
+
+/// Of a bounded x.
+template <class T>
+LINKED_NEURONS_FN Decay<T> decay(T x) {
+  using F = detail::Format<T>;
+  const auto [exponent, p] = detail::reduce(-x);
+  const T scale = detail::power_of_two(exponent + F::kRaise);
+  return {scale * p + scale, F::kLow};
 }
 
 /// e^x - 1, within 2 units in the last place, near zero too.

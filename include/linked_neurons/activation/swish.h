@@ -14,32 +14,24 @@ struct Swish : Activation {
   template <class T>
   LINKED_NEURONS_FN static Pair<T> forward(const T& z) {
     const T magnitude = abs(z);
-    const T e = decay(magnitude);
-    const T s = 1 / (1 + e); // sigmoid(|z|); sigmoid(-|z|) is e * s
-    const T upper = magnitude * s;
-    const T lower = -(bounded(upper) * e);
+    const T m = bounded_for_decay(magnitude);
+    const auto e = decay(m);
+    // -|z| * sigmoid(-|z|), sigmoid(-|z|) = e^-|z| / (1 + e^-|z|)
+    const T lower = -(m * (1 / (1 + e.raised * e.low)) * e.raised * e.low);
+    const T upper = magnitude + lower; // since sigmoid(z) + sigmoid(-z) = 1
     return {where(z > 0, upper, lower), where(z > 0, lower, upper)};
   }
 
   template <class T>
   LINKED_NEURONS_FN static T backward(const Pair<T>& output, const Pair<T>& grad) {
-    // sigmoid(z) + sigmoid(-z) = 1, so the pair tells z, and g'(z) + g'(-z) = 1 too.
-    const T z = output.pos - output.neg;
-    const T magnitude = abs(z);
-    const T e = decay(magnitude);
+    const T z = output.pos - output.neg; // again since sigmoid(z) + sigmoid(-z) = 1
+    const T m = bounded_for_decay(abs(z));
+    const auto decayed = decay(m);
+    const T e = decayed.raised * decayed.low;
     const T s = 1 / (1 + e);
-    const T lower = e * s * (1 - bounded(magnitude) * s); // g'(-|z|)
-    const T upper = 1 - lower;
+    const T lower = e * s * (1 - m * s); // g'(-|z|)
+    const T upper = 1 - lower;           // g'(|z|)
     return grad.pos * where(z > 0, upper, lower) - grad.neg * where(z > 0, lower, upper);
-  }
-
- private:
-  /// The number where e^-|z| is not zero, and finite everywhere, so that their product has the
-  /// limit 0.
-  template <class T>
-  LINKED_NEURONS_FN static T bounded(const T& magnitude) {
-    constexpr double kBound = 1000;
-    return where(magnitude > kBound, constant<T>(kBound), magnitude);
   }
 };
 
