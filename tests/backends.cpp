@@ -25,24 +25,22 @@ inline constexpr std::int64_t kBlocks = 6;
 
 template <class Activation, bool kDescending>
 void host_backward(const BackwardTask& task) {
-  namespace cuda = ln::cuda;
-  const host_device::Stream stream{kDescending};
   ln::detail::dispatch(task.grad_input.scalar_type(), [&](auto type) {
     using T = decltype(type);
     using C = ln::detail::Compute<T>;
-    const auto args = ln::detail::arguments<T>(task);
-    if constexpr (Activation::has_weight) {
-      if (task.grad_weight.defined()) {
-        const auto plan = cuda::plan_weight_gradient(args, kBlocks);
-        // Its exact size on the heap, so that the address sanitizer sees its ends; NaNs to start
-        // with, so that a sum that nobody wrote is seen.
-        std::vector<C> partial(plan.partial_numel, std::numeric_limits<C>::quiet_NaN());
-        cuda::backward_with_weight_gradient<Activation>(
-            args, plan, partial.data(), ln::detail::data<C>(task.grad_weight), stream);
-        return;
-      }
-    }
-    cuda::backward<Activation>(args, stream);
+    // The workspace's exact size on the heap, so that the address sanitizer sees its ends; NaNs to
+    // start with, so that a sum that nobody wrote is seen.
+    std::vector<C> partial;
+    const auto workspace = [&](std::int64_t numel) {
+      partial.assign(numel, std::numeric_limits<C>::quiet_NaN());
+      return partial.data();
+    };
+    ln::cuda::backward<Activation>(
+        ln::detail::arguments<T>(task),
+        ln::detail::sums_of<C>(task),
+        kBlocks,
+        workspace,
+        host_device::Stream{kDescending});
   });
 }
 

@@ -35,28 +35,19 @@ class Watch {
 
 TEST_P(EveryLayer, KeepsNoMoreThanItSays) {
   const Layer& layer = GetParam();
-  struct Case {
-    const char* name;
-    bool slopes_differentiated;
-    bool keeps_input, keeps_output;
-  };
   const bool keeps_input = layer.saved == ln::Saved::input;
-  const bool keeps_output = layer.saved == ln::Saved::output;
-  std::vector<Case> cases = {{"input differentiated", false, keeps_input, keeps_output}};
-  if (layer.has_slopes) {
-    cases.push_back({"slopes differentiated too", true, false, true});
-  }
-  for (const auto& each : cases) {
-    SCOPED_TRACE(each.name);
+  for (const bool slopes_differentiated : {false, true}) {
+    const bool keeps_output =
+        layer.saved == ln::Saved::output || (layer.has_slopes && slopes_differentiated);
     const Tensor leaf = torch::randn({4, 8, 16, 16}).requires_grad_();
-    const Slopes slopes =
-        layer.slopes(at::TensorOptions().requires_grad(each.slopes_differentiated));
+    const Parameters parameters =
+        layer.parameters(leaf, 1, at::TensorOptions().requires_grad(slopes_differentiated));
     // No leaf, so that nobody but the layer may keep it.
     Tensor x = leaf * 1;
     const Watch input(x);
-    Tensor y = layer.fused(x, slopes, 1);
+    Tensor y = layer.fused(x, parameters, 1);
     x.reset();
-    EXPECT_EQ(input.is_freed(), !each.keeps_input);
+    EXPECT_EQ(input.is_freed(), !keeps_input);
 
     std::size_t bytes_beside_output = 0;
     for (const Tensor& kept : layer.kept_by(y)) {
@@ -66,19 +57,20 @@ TEST_P(EveryLayer, KeepsNoMoreThanItSays) {
     }
     const std::size_t sign_bytes = layer.saved == ln::Saved::signs ? leaf.numel() / 4 : 0;
     const std::size_t slope_bytes = layer.has_slopes ? 2 * sizeof(float) : 0;
-    const std::size_t input_bytes = each.keeps_input ? leaf.nbytes() : 0;
-    EXPECT_EQ(bytes_beside_output, sign_bytes + slope_bytes + input_bytes);
+    const std::size_t input_bytes = keeps_input ? leaf.nbytes() : 0;
+    const std::size_t bias_bytes = layer.has_bias ? 8 * sizeof(float) : 0;
+    EXPECT_EQ(bytes_beside_output, sign_bytes + slope_bytes + bias_bytes + input_bytes);
 
     const Watch output(y);
     Tensor loss = y.sum();
     y.reset();
-    EXPECT_EQ(output.is_freed(), !each.keeps_output);
+    EXPECT_EQ(output.is_freed(), !keeps_output);
 
     loss.backward();
     EXPECT_TRUE(output.is_freed());
     EXPECT_TRUE(input.is_freed());
     const Tensor again = leaf.detach().requires_grad_();
-    layer.composed(again, layer.slopes(), 1).sum().backward();
+    layer.composed(again, layer.parameters(again, 1), 1).sum().backward();
     EXPECT_TRUE(leaf.grad().allclose(again.grad(), 1e-5, 1e-5));
   }
 }
@@ -89,10 +81,11 @@ TEST_P(EveryLayer, NoticesAChangeOfWhatBackwardReads) {
   for (const bool slopes_differentiated : {false, true}) {
     for (const auto changed : {Changed::input, Changed::output}) {
       const Tensor leaf = torch::randn({2, 3, 4}).requires_grad_();
-      const Slopes slopes = layer.slopes(at::TensorOptions().requires_grad(slopes_differentiated));
+      const Parameters parameters =
+          layer.parameters(leaf, 1, at::TensorOptions().requires_grad(slopes_differentiated));
       Tensor x = leaf * 1;
-      Tensor y = layer.fused(x, slopes, 1);
-      Tensor expected = layer.composed(leaf * 1, slopes, 1);
+      Tensor y = layer.fused(x, parameters, 1);
+      Tensor expected = layer.composed(leaf * 1, parameters, 1);
       if (changed == Changed::input) {
         x.mul_(-3);
       } else {
@@ -125,27 +118,27 @@ TEST_P(EveryLayer, NoticesAChangeOfWhatBackwardReads) {
 TEST_P(EveryLayer, RecordsNothingThatNobodyDifferentiates) {
   const Layer& layer = GetParam();
   const Tensor x = torch::randn({2, 3, 4}).requires_grad_();
-  const Slopes slopes = layer.slopes(at::TensorOptions().requires_grad(true));
-  const Tensor expected = layer.fused(x, slopes, 1);
+  const Parameters parameters = layer.parameters(x, 1, at::TensorOptions().requires_grad(true));
+  const Tensor expected = layer.fused(x, parameters, 1);
   EXPECT_NE(expected.grad_fn(), nullptr);
   const auto is_only_a_value = [&](const Tensor& y) {
     return y.equal(expected) && !y.requires_grad() && y.grad_fn() == nullptr;
   };
-  EXPECT_TRUE(is_only_a_value(layer.fused(x.detach(), layer.slopes(), 1)));
+  EXPECT_TRUE(is_only_a_value(layer.fused(x.detach(), layer.parameters(x, 1), 1)));
   {
     torch::NoGradGuard guard;
-    EXPECT_TRUE(is_only_a_value(layer.fused(x, slopes, 1)));
+    EXPECT_TRUE(is_only_a_value(layer.fused(x, parameters, 1)));
   }
   {
     c10::InferenceMode guard;
-    const Tensor y = layer.fused(x, slopes, 1);
+    const Tensor y = layer.fused(x, parameters, 1);
     EXPECT_TRUE(is_only_a_value(y));
     EXPECT_TRUE(y.is_inference());
     // An input that was born in inference mode.
-    EXPECT_TRUE(is_only_a_value(layer.fused(x * 1, slopes, 1)));
+    EXPECT_TRUE(is_only_a_value(layer.fused(x * 1, parameters, 1)));
   }
   if (layer.has_slopes) {
-    EXPECT_TRUE(layer.fused(x.detach(), slopes, 1).requires_grad());
+    EXPECT_TRUE(layer.fused(x.detach(), parameters, 1).requires_grad());
   }
 }
 
@@ -155,10 +148,10 @@ std::vector<Tensor> derivatives(
   torch::manual_seed(seed); // not randn_like: its numbers would follow the memory's order
   const auto options = at::TensorOptions(at::kDouble).requires_grad(true);
   const Tensor x = at.detach().requires_grad_();
-  const Slopes slopes = layer.slopes(options);
-  const Tensor y = (is_fused ? layer.fused : layer.composed)(x, slopes, dim);
+  const Parameters parameters = layer.parameters(x, dim, options);
+  const Tensor y = (is_fused ? layer.fused : layer.composed)(x, parameters, dim);
   const Tensor arriving = torch::randn(y.sizes(), at::kDouble).requires_grad_();
-  auto leaves = layer.leaves(x, slopes);
+  auto leaves = layer.leaves(x, parameters);
   auto results = grad({y}, leaves, {arriving}, true, /*create_graph=*/true);
   std::vector<Tensor> directions;
   for (const Tensor& first : results) {
@@ -212,10 +205,10 @@ TEST_P(EveryLayer, TakesExpandedGradients) {
       torch::randn({2, 6, 1, 7}).expand(sizes)};
   for (const Tensor& expanded : cases) {
     const Tensor x = torch::randn({2, 3, 5, 7}).requires_grad_();
-    const Slopes slopes = layer.slopes(at::TensorOptions().requires_grad(true));
-    const auto leaves = layer.leaves(x, slopes);
-    const auto ours = grad({layer.fused(x, slopes, 1)}, leaves, {expanded});
-    const auto theirs = grad({layer.fused(x, slopes, 1)}, leaves, {expanded.contiguous()});
+    const Parameters parameters = layer.parameters(x, 1, at::TensorOptions().requires_grad(true));
+    const auto leaves = layer.leaves(x, parameters);
+    const auto ours = grad({layer.fused(x, parameters, 1)}, leaves, {expanded});
+    const auto theirs = grad({layer.fused(x, parameters, 1)}, leaves, {expanded.contiguous()});
     for (std::size_t i = 0; i < ours.size(); ++i) {
       expect_same_bits(ours[i], theirs[i], "an expanded gradient");
     }
@@ -232,13 +225,14 @@ TEST_P(EveryLayer, TakesEmptyTensorsAndBatches) {
       {{0}, 0}, {{0, 3}, 1}, {{0, 3, 4, 5}, 1}, {{2, 0, 4}, 1}, {{2, 3, 0}, -2}, {{2, 3, 0}, -1}};
   for (const auto& [sizes, dim] : cases) {
     const Tensor x = torch::empty(sizes).requires_grad_();
-    const Slopes slopes = layer.slopes(at::TensorOptions().requires_grad(true));
-    const Tensor y = layer.fused(x, slopes, dim);
-    EXPECT_EQ(y.sizes(), layer.composed(x, slopes, dim).sizes());
-    const auto grads = grad({y}, layer.leaves(x, slopes), {torch::ones_like(y)});
+    const Parameters parameters = layer.parameters(x, dim, at::TensorOptions().requires_grad(true));
+    const Tensor y = layer.fused(x, parameters, dim);
+    EXPECT_EQ(y.sizes(), layer.composed(x, parameters, dim).sizes());
+    const auto leaves = layer.leaves(x, parameters);
+    const auto grads = grad({y}, leaves, {torch::ones_like(y)});
     EXPECT_EQ(grads[0].sizes(), sizes);
     for (std::size_t i = 1; i < grads.size(); ++i) {
-      EXPECT_TRUE(grads[i].equal(torch::zeros({1})));
+      EXPECT_TRUE(grads[i].equal(torch::zeros_like(leaves[i])));
     }
   }
 }
@@ -252,7 +246,7 @@ TEST_P(EveryLayer, IsDifferentiableThroughViews) {
       [](const Tensor& leaf) { return leaf.narrow(2, 1, 3); },
       [](const Tensor& leaf) { return leaf.narrow(1, 1, 2).transpose(0, 2); },
       [](const Tensor& leaf) {
-        return leaf.select(0, 1).unsqueeze(0).expand({5, -1, -1, -1});
+        return leaf.narrow(0, 1, 1).expand({5, -1, -1, -1});
       },
       [](const Tensor& leaf) { return leaf.reshape({-1}); },
       // An axis of one index, with the stride of another place.
@@ -262,7 +256,8 @@ TEST_P(EveryLayer, IsDifferentiableThroughViews) {
     const auto run = [&](const auto& function) {
       torch::manual_seed(3);
       const Tensor leaf = torch::randn({4, 6, 5, 8}).requires_grad_();
-      const Tensor y = function(view(leaf), layer.slopes(), -1);
+      const Tensor x = view(leaf);
+      const Tensor y = function(x, layer.parameters(x, -1), -1);
       return std::vector<Tensor>{y, grad({y}, {leaf}, {torch::randn(y.sizes())})[0]};
     };
     const auto ours = run(layer.fused);
@@ -289,7 +284,7 @@ TEST_P(EveryLayer, KeepsTheMemoryFormatOnEveryDevice) {
       const auto options = at::TensorOptions(device).memory_format(format);
       const Tensor x = torch::empty(sizes, options).requires_grad_();
       for (const std::int64_t dim : {1, -1}) {
-        const Tensor y = layer.fused(x, layer.slopes(device), dim);
+        const Tensor y = layer.fused(x, layer.parameters(x, dim, device), dim);
         std::vector<std::int64_t> linked = sizes;
         linked[dim < 0 ? sizes.size() + dim : dim] *= 2;
         EXPECT_EQ(y.sizes(), linked);
@@ -302,7 +297,7 @@ TEST_P(EveryLayer, KeepsTheMemoryFormatOnEveryDevice) {
       }
     }
     const Tensor permuted = torch::empty({3, 4, 5, 6}, device).permute({2, 0, 3, 1});
-    const Tensor y = layer.fused(permuted, layer.slopes(device), 1);
+    const Tensor y = layer.fused(permuted, layer.parameters(permuted, 1, device), 1);
     EXPECT_EQ(y.sizes(), (std::vector<std::int64_t>{5, 6, 6, 4}));
     EXPECT_TRUE(y.permute({1, 3, 0, 2}).is_contiguous());
   }
@@ -331,27 +326,28 @@ class Autocast {
 
 TEST_P(EveryLayer, TakesWhatAutocastGivesIt) {
   const Layer& layer = GetParam();
-  const Slopes slopes = layer.slopes(at::TensorOptions().requires_grad(true));
   torch::nn::Linear linear(8, 16);
   const Tensor x = torch::randn({4, 8});
+  Parameters parameters;
   Tensor y;
   Tensor expected;
   {
     Autocast autocast;
     const Tensor z = linear(x);
     ASSERT_EQ(z.scalar_type(), at::kBFloat16);
-    y = layer.fused(z, slopes, 1);
-    expected = layer.composed(z.detach().to(at::kFloat), slopes, 1);
+    parameters = layer.parameters(z, 1, at::TensorOptions().requires_grad(true));
+    y = layer.fused(z, parameters, 1);
+    expected = layer.composed(z.detach().to(at::kFloat), parameters, 1);
   }
   EXPECT_EQ(y.scalar_type(), at::kBFloat16);
   EXPECT_TRUE(y.to(at::kFloat).allclose(expected, 0.01, 0.01));
   y.sum().backward();
   EXPECT_EQ(linear->weight.grad().scalar_type(), at::kFloat);
   if (layer.has_slopes) {
-    const auto theirs = grad({expected.sum()}, {slopes.pos, slopes.neg});
-    EXPECT_EQ(slopes.pos.grad().scalar_type(), at::kFloat);
-    EXPECT_TRUE(slopes.pos.grad().allclose(theirs[0], 0.01, 0.01));
-    EXPECT_TRUE(slopes.neg.grad().allclose(theirs[1], 0.01, 0.01));
+    const auto theirs = grad({expected.sum()}, {parameters.weight.pos, parameters.weight.neg});
+    EXPECT_EQ(parameters.weight.pos.grad().scalar_type(), at::kFloat);
+    EXPECT_TRUE(parameters.weight.pos.grad().allclose(theirs[0], 0.01, 0.01));
+    EXPECT_TRUE(parameters.weight.neg.grad().allclose(theirs[1], 0.01, 0.01));
   }
 }
 
@@ -364,12 +360,12 @@ TEST_P(EveryLayer, WorksUnderVmap) {
       functorch::TransformType::Vmap, 3, functorch::RandomnessType::Error);
   // Each sample is transposed, and none sees the batch, which lies between its axes.
   const Tensor samples = functorch::addBatchDim(x.transpose(0, 2), 2, level);
-  const Tensor linked = layer.fused(samples, layer.slopes(), -1);
+  const Tensor linked = layer.fused(samples, layer.parameters(samples, -1), -1);
   functorch::popDynamicLayerAndDeleteMetadata();
   const auto* batched = functorch::maybeGetBatchedImpl(linked);
   ASSERT_NE(batched, nullptr);
   const Tensor y = batched->value().movedim(batched->bdim(), 0);
-  const Tensor expected = layer.composed(x.transpose(1, 2), layer.slopes(), -1);
+  const Tensor expected = layer.composed(x.transpose(1, 2), layer.parameters(x, -1), -1);
   EXPECT_TRUE(y.allclose(expected, 1e-5, 1e-6));
   const Tensor arriving = torch::randn(y.sizes());
   const Tensor back = grad({expected}, {x}, {arriving})[0];
@@ -384,7 +380,7 @@ TEST_P(EveryLayer, RefusesTangents) {
   const Tensor x = torch::randn({2, 3});
   const auto level = static_cast<std::int64_t>(torch::autograd::ForwardADLevel::get_next_idx());
   try {
-    layer.fused(at::_make_dual(x, torch::ones_like(x), level), layer.slopes(), 1);
+    layer.fused(at::_make_dual(x, torch::ones_like(x), level), layer.parameters(x, 1), 1);
     ADD_FAILURE() << "took a tangent and may have dropped it";
   } catch (const c10::Error& error) {
     const std::string message = error.what_without_backtrace();

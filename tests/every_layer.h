@@ -1,70 +1,105 @@
-// The four layers and one that the library does not know, as one table for the tests that treat
-// them alike.
+// The four layers and one that the library does not know, with a bias and without, as one table for
+// the tests that treat them alike.
 #pragma once
 
 #include "gelu.h"
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 namespace tests {
 
-using Slopes = ln::Pair<Tensor>; ///< one slope a half, or undefined
+using ln::detail::Parameters;
 
 struct Layer {
-  const char* name;
+  const char* name; ///< what its messages start with
   ln::Saved saved;
-  bool has_slopes;
-  Tensor (*fused)(const Tensor& x, const Slopes& slopes, std::int64_t dim);
-  Tensor (*composed)(const Tensor& x, const Slopes& slopes, std::int64_t dim);
+  bool has_slopes, has_bias;
+  Tensor (*fused)(const Tensor& x, const Parameters& parameters, std::int64_t dim);
+  Tensor (*composed)(const Tensor& x, const Parameters& parameters, std::int64_t dim);
   /// What the graph of a fused output keeps.
   torch::autograd::variable_list (*kept_by)(const Tensor& y);
 
-  /// Slopes that tell the halves apart, undefined where the layer has none.
-  Slopes slopes(const at::TensorOptions& options = {}) const {
-    if (!has_slopes) {
-      return {};
+  std::string label() const {
+    return std::string(name) + (saved == ln::Saved::output && is_relu() ? "_from_output" : "") +
+           (has_bias ? "_with_bias" : "");
+  }
+
+  bool is_relu() const {
+    return name == std::string("lk_relu");
+  }
+
+  /// Slopes that tell the halves apart and a bias that tells channels apart, where it has them.
+  Parameters parameters(
+      const Tensor& x, std::int64_t dim, const at::TensorOptions& options = {}) const {
+    Parameters all;
+    if (has_slopes) {
+      all.weight = {torch::full({1}, 0.375, options), torch::full({1}, -0.5, options)};
     }
-    return {torch::full({1}, 0.375, options), torch::full({1}, -0.5, options)};
+    if (has_bias) {
+      all.bias = torch::linspace(-0.7, 0.9, x.size(dim), options);
+    }
+    return all;
   }
 
   /// What of a layer's arguments can be differentiated.
-  std::vector<Tensor> leaves(const Tensor& x, const Slopes& slopes) const {
-    return has_slopes ? std::vector<Tensor>{x, slopes.pos, slopes.neg} : std::vector<Tensor>{x};
+  std::vector<Tensor> leaves(const Tensor& x, const Parameters& parameters) const {
+    std::vector<Tensor> all = {x};
+    if (has_slopes) {
+      all.insert(all.end(), {parameters.weight.pos, parameters.weight.neg});
+    }
+    if (has_bias) {
+      all.push_back(parameters.bias);
+    }
+    return all;
   }
 };
 
 template <class Activation>
-Layer layer() {
+Layer layer(bool has_bias) {
   return {
       Activation::name,
       Activation::saved,
       Activation::has_weight,
-      [](const Tensor& x, [[maybe_unused]] const Slopes& slopes, std::int64_t dim) {
+      has_bias,
+      [](const Tensor& x, const Parameters& parameters, std::int64_t dim) {
+        const auto& [weight, bias] = parameters;
         if constexpr (Activation::has_weight) {
-          return ln::functional::linked<Activation>(x, slopes.pos, slopes.neg, dim);
+          return ln::functional::linked<Activation>(x, weight.pos, weight.neg, bias, dim);
         } else {
-          return ln::functional::linked<Activation>(x, dim);
+          return ln::functional::linked<Activation>(x, bias, dim);
         }
       },
-      composed<Activation>,
+      [](const Tensor& x, const Parameters& parameters, std::int64_t dim) {
+        return composed<Activation>(x, parameters.weight, dim, parameters.bias);
+      },
       [](const Tensor& y) {
         using Node = torch::autograd::CppNode<ln::detail::LinkedFunction<Activation>>;
         return dynamic_cast<Node&>(*y.grad_fn()).ctx_.get_saved_variables();
       }};
 }
 
-inline const std::vector<Layer> kEveryLayer = {
-    layer<ln::activation::ReLU>(),
-    layer<ln::activation::PReLU>(),
-    layer<ln::activation::SELU>(),
-    layer<ln::activation::Swish>(),
-    layer<LKGelu>()};
+inline const std::vector<Layer> kEveryLayer = [] {
+  std::vector<Layer> all;
+  for (const bool has_bias : {false, true}) {
+    all.insert(
+        all.end(),
+        {layer<ln::activation::ReLU>(has_bias),
+         layer<ln::activation::ReLUFromOutput>(has_bias),
+         layer<ln::activation::PReLU>(has_bias),
+         layer<ln::activation::SELU>(has_bias),
+         layer<ln::activation::Swish>(has_bias),
+         layer<LKGelu>(has_bias)});
+  }
+  return all;
+}();
 
 class EveryLayer : public testing::TestWithParam<Layer> {};
 
-#define TESTS_FOR_EVERY_LAYER(fixture) \
-  INSTANTIATE_TEST_SUITE_P(            \
-      , fixture, testing::ValuesIn(kEveryLayer), [](const auto& info) { return info.param.name; })
+#define TESTS_FOR_EVERY_LAYER(fixture)                                                       \
+  INSTANTIATE_TEST_SUITE_P(, fixture, testing::ValuesIn(kEveryLayer), [](const auto& info) { \
+    return info.param.label();                                                               \
+  })
 
 } // namespace tests

@@ -41,6 +41,16 @@ const std::vector<Layer> kLayers = {
      [](const Tensor& x, const Tensor&, const Tensor&) {
        return composed<ln::activation::Swish>(x, {}, 1);
      }},
+    {"lk_relu of x + bias",
+     [](const Tensor& x, const Tensor& a, const Tensor&) { return F::lk_relu(x, a); },
+     [](const Tensor& x, const Tensor& a, const Tensor&) {
+       return composed<ln::activation::ReLU>(x, {}, 1, a);
+     }},
+    {"lk_prelu of x + bias",
+     [](const Tensor& x, const Tensor& a, const Tensor& b) { return F::lk_prelu(x, a, b, a); },
+     [](const Tensor& x, const Tensor& a, const Tensor& b) {
+       return composed<ln::activation::PReLU>(x, {a.view({-1, 1, 1}), b.view({-1, 1, 1})}, 1, a);
+     }},
 };
 
 class Device : public testing::Test {
@@ -188,15 +198,18 @@ TEST_F(Device, MoreThan2To31Elements) {
   }
 }
 
-TEST_F(Device, SlopesGradientsAreDeterministic) {
+TEST_F(Device, ParametersGradientsAreDeterministic) {
   const Tensor x = torch::randn({64, 32, 28, 28}, options).requires_grad_();
   const Tensor a = torch::randn({32}, options).requires_grad_();
   const Tensor b = torch::randn({32}, options).requires_grad_();
   const Tensor grad = torch::randn({64, 64, 28, 28}, options);
-  const auto first = step(kLayers[1].run, x, a, b, grad);
-  const auto second = step(kLayers[1].run, x, a, b, grad);
-  for (std::size_t i = 0; i < first.size(); ++i) {
-    EXPECT_TRUE(first[i].equal(second[i])) << "result " << i;
+  for (const auto& layer : kLayers) {
+    const auto first = step(layer.run, x, a, b, grad);
+    const auto second = step(layer.run, x, a, b, grad);
+    for (std::size_t i = 0; i < first.size(); ++i) {
+      EXPECT_TRUE(!first[i].defined() || first[i].equal(second[i]))
+          << layer.name << " result " << i;
+    }
   }
 }
 

@@ -69,8 +69,6 @@ const std::vector<Shape> kShapes = {
     {9, 300, 2},
 };
 
-const std::vector<at::ScalarType> kTypes = {at::kFloat, at::kDouble, at::kHalf, at::kBFloat16};
-
 /// Normally distributed numbers with the special ones in between.
 Tensor numbers(at::IntArrayRef sizes, at::ScalarType type, bool special) {
   Tensor x = torch::randn(sizes, at::kDouble) * 3;
@@ -89,7 +87,7 @@ Tensor numbers(at::IntArrayRef sizes, at::ScalarType type, bool special) {
 /// One run of a backend on guarded memory, everything at the same byte offset.
 template <class Activation>
 struct Run {
-  Run(const Shape& shape, at::ScalarType type, std::size_t offset, bool uniform_grad)
+  Run(const Shape& shape, at::ScalarType type, std::size_t offset, bool uniform_grad, bool biased)
       : dims{shape.outer, shape.channels, shape.inner},
         output_dims{shape.outer, 2 * shape.channels, shape.inner}, input(dims, type, offset),
         output(output_dims, type, offset),
@@ -106,18 +104,21 @@ struct Run {
           // Of every sign, and zero: the output alone could not tell where z was.
           torch::arange(-1, shape.channels - 1, compute) / 4};
     }
+    if (biased) {
+      bias = torch::randn({shape.channels}, ln::detail::compute_type(type));
+    }
   }
 
   void forward(const Backend& backend, const std::string& what) {
-    const int group = backend.sign_group(input.tensor.scalar_type());
-    const int64_t groups = (input.tensor.numel() + group - 1) / group;
-    GuardedBuffer signs({groups * 2 * group / 8}, at::kByte, 0);
+    GuardedBuffer signs({ln::detail::sign_bytes(input.tensor.numel())}, at::kByte, 0);
     ForwardTask task;
     task.input = input.tensor;
     task.output = output.tensor;
     task.row = row;
     task.weight = weight;
     task.weight_index = index;
+    task.bias = bias;
+    task.bias_index = index;
     if (Activation::saved == ln::Saved::signs) {
       task.signs = signs.tensor;
     }
@@ -129,13 +130,17 @@ struct Run {
   }
 
   void backward(
-      const Backend& backend, bool uniform_grad, bool weight_gradients, const std::string& what) {
+      const Backend& backend,
+      bool uniform_grad,
+      const ln::detail::Wanted& wanted,
+      const std::string& what) {
     const auto compute = ln::detail::compute_type(input.tensor.scalar_type());
     GuardedBuffer sums({2, index.count}, compute, 0);
+    GuardedBuffer bias_sums({index.count}, compute, 0);
     BackwardTask task;
     task.grad = grad.tensor;
     task.grad_is_uniform = uniform_grad;
-    if (Activation::saved == ln::Saved::output || weight_gradients) {
+    if (Activation::saved == ln::Saved::output || wanted.weight) {
       task.kept = output.tensor;
     }
     task.signs = kept_signs;
@@ -143,23 +148,45 @@ struct Run {
     task.row = row;
     task.weight = weight;
     task.weight_index = index;
-    if (weight_gradients) {
+    task.bias = bias;
+    task.bias_index = index;
+    if (wanted.weight) {
       task.grad_weight = sums.tensor;
+    }
+    if (wanted.bias) {
+      task.grad_bias = bias_sums.tensor;
     }
     backend.backward(task);
     grad_input.expect_guards_untouched(what + " grad_input");
     grad.expect_guards_untouched(what + " grad");
     sums.expect_guards_untouched(what + " sums");
+    bias_sums.expect_guards_untouched(what + " bias sums");
     grad_weight = sums.tensor.clone();
+    grad_bias = bias_sums.tensor.clone();
   }
 
   std::vector<int64_t> dims, output_dims;
   GuardedBuffer input, output, grad, grad_input;
   int64_t row;
   ln::Pair<Tensor> weight;
-  ln::detail::WeightIndex index;
-  Tensor kept_signs, grad_weight;
+  ln::detail::ParameterIndex index;
+  Tensor bias; ///< undefined without
+  Tensor kept_signs, grad_weight, grad_bias;
 };
+
+/// All that a backward may be asked for besides the input's gradient.
+template <class Activation>
+std::vector<ln::detail::Wanted> wanted_sums(bool biased) {
+  std::vector<ln::detail::Wanted> cases;
+  for (const bool weight : {false, true}) {
+    for (const bool bias : {false, true}) {
+      if (weight <= Activation::has_weight && bias <= biased) {
+        cases.push_back({weight, bias});
+      }
+    }
+  }
+  return cases;
+}
 
 template <class Activation>
 class Kernels : public testing::Test {};
@@ -178,17 +205,21 @@ TYPED_TEST(Kernels, EqualComposedOnAnyMemory) {
         for (std::size_t offset = s == 4 ? 0 : only; offset < (s == 4 ? 16 : only + 1);
              offset += step) {
           const bool uniform = s % 3 == 2;
+          const bool biased = (s + offset / step) % 2 == 0;
           const std::string what = name + " " + c10::toString(type) + " shape " +
-                                   std::to_string(s) + " offset " + std::to_string(offset);
-          Run<Activation> run(kShapes[s], type, offset, uniform);
+                                   std::to_string(s) + " offset " + std::to_string(offset) +
+                                   (biased ? " with bias" : "");
+          Run<Activation> run(kShapes[s], type, offset, uniform, biased);
           run.forward(*backend, what);
           const Tensor& x = run.input.tensor;
           const Tensor grad = run.grad.tensor.expand(run.output_dims);
           // 16-bit types compute in float and round once.
           const auto compute = ln::detail::compute_type(type);
           const std::vector<int64_t> broadcast = {-1, 1};
-          const auto exact = reference<Activation>(x, run.weight, broadcast, 1, grad, compute);
-          const auto wide = reference<Activation>(x, run.weight, broadcast, 1, grad, at::kDouble);
+          const auto exact =
+              reference<Activation>(x, run.weight, broadcast, 1, grad, compute, run.bias);
+          const auto wide =
+              reference<Activation>(x, run.weight, broadcast, 1, grad, at::kDouble, run.bias);
           if (is_exact<Activation>) {
             expect_same_bits(run.output.tensor, exact.output.to(type), what + " output");
           } else {
@@ -196,13 +227,10 @@ TYPED_TEST(Kernels, EqualComposedOnAnyMemory) {
             expect_output_within(run.output.tensor, wide.output, units, what + " output");
           }
 
-          for (const bool weight_gradients : {false, true}) {
-            if (weight_gradients && !Activation::has_weight) {
-              continue;
-            }
-            run.backward(*backend, uniform, weight_gradients, what);
+          for (const auto& wanted : wanted_sums<Activation>(biased)) {
+            run.backward(*backend, uniform, wanted, what);
             const Tensor& actual = run.grad_input.tensor;
-            if (std::is_same_v<Activation, ln::activation::ReLU>) {
+            if (is_exact<Activation> && !Activation::has_weight) {
               expect_same_values(actual, exact.grad_input.to(type), what + " gradient");
             } else {
               const double slope = Activation::has_weight
@@ -228,35 +256,57 @@ TYPED_TEST(Kernels, EqualComposedOnAnyMemory) {
 }
 
 // Sums of products, so without the special numbers; the same bits in any order of the threads.
-TYPED_TEST(Kernels, SlopesGradientsAreExactSums) {
+TYPED_TEST(Kernels, ParametersGradientsAreExactSums) {
   using Activation = TypeParam;
-  if constexpr (Activation::has_weight) {
-    torch::manual_seed(8);
-    for (const auto type : kTypes) {
-      for (std::size_t s = 0; s < kShapes.size(); ++s) {
-        Run<Activation> run(kShapes[s], type, 0, false);
-        run.input.tensor.copy_(numbers(run.dims, type, false));
-        const Tensor& x = run.input.tensor;
-        const Tensor& grad = run.grad.tensor;
-        const auto wide = reference<Activation>(x, run.weight, {-1, 1}, 1, grad, at::kDouble);
-        const Tensor expected = at::stack({wide.grad_weight.pos, wide.grad_weight.neg});
-        const auto halves = grad.to(at::kDouble).abs().chunk(2, 1);
-        const Tensor magnitude = x.to(at::kDouble).abs();
-        const Tensor terms = at::stack(
-            {(magnitude * halves[0]).sum(at::IntArrayRef{0, 2}),
-             (magnitude * halves[1]).sum(at::IntArrayRef{0, 2})});
-        const double epsilon_of_sum = epsilon(ln::detail::compute_type(type));
-        Tensor of_kernels;
+  torch::manual_seed(8);
+  for (const auto type : kTypes) {
+    const double sum_epsilon = 16 * epsilon(ln::detail::compute_type(type));
+    for (std::size_t s = 0; s < kShapes.size(); ++s) {
+      Run<Activation> run(kShapes[s], type, 0, false, true);
+      run.input.tensor.copy_(numbers(run.dims, type, false));
+      const Tensor& x = run.input.tensor;
+      const Tensor& grad = run.grad.tensor;
+      const auto wide =
+          reference<Activation>(x, run.weight, {-1, 1}, 1, grad, at::kDouble, run.bias);
+      const auto halves = grad.to(at::kDouble).abs().chunk(2, 1);
+      const auto sum = [](const Tensor& each) { return each.sum(at::IntArrayRef{0, 2}); };
+      const Tensor magnitude = (x.to(at::kDouble) + run.bias.view({-1, 1})).abs();
+      for (const auto& wanted : wanted_sums<Activation>(true)) {
+        Tensor weight_of_kernels;
+        Tensor bias_of_kernels;
         for (const auto& [name, backend] : backends<Activation>()) {
-          const std::string what =
-              name + " " + c10::toString(type) + " shape " + std::to_string(s) + " slopes";
+          const std::string what = name + " " + c10::toString(type) + " shape " + std::to_string(s);
           run.forward(*backend, what);
-          run.backward(*backend, false, true, what);
-          expect_within(run.grad_weight, expected, terms * (16 * epsilon_of_sum), what);
+          run.backward(*backend, false, wanted, what);
+          if (wanted.weight) {
+            // z comes back from an output that was rounded.
+            const Tensor terms =
+                at::stack({sum(magnitude * halves[0]), sum(magnitude * halves[1])});
+            expect_within(
+                run.grad_weight,
+                at::stack({wide.grad_weight.pos, wide.grad_weight.neg}),
+                terms * (sum_epsilon + epsilon(type)),
+                what + " slopes");
+          }
+          if (wanted.bias) {
+            double largest = 1;
+            if (Activation::has_weight) {
+              const Tensor all = at::stack({run.weight.pos, run.weight.neg});
+              largest = std::max(1.0, all.abs().max().template item<double>());
+            }
+            const double rounded = is_exact<Activation> ? 0 : 4 * epsilon(type) * 1.8;
+            expect_within(
+                run.grad_bias,
+                wide.grad_bias,
+                sum(halves[0] + halves[1]) * (largest * (sum_epsilon + rounded)),
+                what + " bias");
+          }
           if (name == "host-executed kernels") {
-            of_kernels = run.grad_weight;
+            weight_of_kernels = run.grad_weight;
+            bias_of_kernels = run.grad_bias;
           } else if (name == "host-executed kernels, descending") {
-            expect_same_bits(run.grad_weight, of_kernels, what);
+            expect_same_bits(run.grad_weight, weight_of_kernels, what + " slopes");
+            expect_same_bits(run.grad_bias, bias_of_kernels, what + " bias");
           }
         }
       }

@@ -3,6 +3,7 @@
 // kernels executed on the host.
 
 #include "backends.h"
+#include "layout_cases.h"
 #include "reference.h"
 
 #include <cstdlib>
@@ -15,82 +16,15 @@ at::Device test_device() {
   return std::string(name == nullptr ? "cpu" : name);
 }
 
-/// How a tensor lies in memory.
-struct MemoryCase {
-  const char* name;
-  /// `x` laid out so, or undefined where its axes do not allow it.
-  Tensor (*of)(const Tensor& x);
-};
-
-const std::vector<MemoryCase> kMemory = {
-    {"contiguous", [](const Tensor& x) { return x.contiguous(); }},
-    {"channels last",
-     [](const Tensor& x) {
-       return x.dim() == 4   ? x.contiguous(at::MemoryFormat::ChannelsLast)
-              : x.dim() == 5 ? x.contiguous(at::MemoryFormat::ChannelsLast3d)
-                             : Tensor();
-     }},
-    {"axes in reverse order",
-     [](const Tensor& x) {
-       std::vector<int64_t> reverse(x.dim());
-       for (int64_t i = 0; i < x.dim(); ++i) {
-         reverse[i] = x.dim() - 1 - i;
-       }
-       return x.permute(reverse).contiguous().permute(reverse);
-     }},
-    {"at an odd offset",
-     [](const Tensor& x) {
-       return at::cat({x.new_zeros({1}), x.reshape({-1})}).narrow(0, 1, x.numel()).view(x.sizes());
-     }},
-    {"every other of a larger tensor",
-     [](const Tensor& x) {
-       return at::stack({x, x + 1}, -1).select(-1, 0);
-     }},
-    {"rows of a larger tensor",
-     [](const Tensor& x) {
-       return at::cat({x, x}, 0).narrow(0, x.size(0) / 2, x.size(0));
-     }},
-    {"expanded along the batch",
-     [](const Tensor& x) { return x.narrow(0, 0, 1).expand(x.sizes()); }},
-};
-
-/// An input's sizes and its channel axis.
-struct ShapeCase {
-  std::vector<int64_t> sizes;
-  int64_t dim;
-};
-
-const std::vector<ShapeCase> kShapes = {
-    {{5}, 0},
-    {{5}, -1},
-    {{3, 7}, 1},
-    {{3, 8}, 0},
-    {{2, 3, 5}, 1},
-    {{2, 8, 16}, -1},
-    {{4, 3, 5}, 0},
-    {{2, 16, 4, 6}, 1},
-    {{2, 5, 3, 7}, 1},
-    {{3, 4, 5, 6}, -1},
-    {{3, 4, 5, 6}, -2},
-    {{2, 3, 4, 6}, 0},
-    {{2, 1, 3, 3}, 1},
-    {{4, 6, 1, 1}, 1},
-    {{1, 1, 1, 1}, 1},
-    {{2, 4, 2, 3, 2}, 1},
-    {{2, 3, 2, 2, 3}, -1},
-    {{2, 3, 2, 2, 2, 2}, 1},
-    {{33, 130}, 1},
-    {{0, 4, 3}, 1},
-    {{2, 0, 3}, 1},
-};
-
-const std::vector<at::ScalarType> kTypes = {at::kFloat, at::kDouble, at::kHalf, at::kBFloat16};
-
 /// Slopes of one kind for an input, and the sizes with which they broadcast against it.
 struct SlopesCase {
   ln::Pair<Tensor> slopes;
   std::vector<int64_t> broadcast;
 };
+
+Tensor random_bias(const Tensor& x, int64_t dim) {
+  return torch::randn({x.size(dim)}, x.options().dtype(at::kDouble)).to(x.scalar_type());
+}
 
 std::vector<SlopesCase> slopes_for(const Tensor& x, int64_t dim) {
   const auto random = [&](at::IntArrayRef sizes) {
@@ -111,44 +45,60 @@ std::vector<SlopesCase> slopes_for(const Tensor& x, int64_t dim) {
 }
 
 template <class Activation>
-Results run_public(const Tensor& x, ln::Pair<Tensor> slopes, int64_t dim, const Tensor& grad) {
+Results run_public(
+    const Tensor& x, ln::Pair<Tensor> slopes, Tensor bias, int64_t dim, const Tensor& grad) {
   const Tensor leaf = x.detach().requires_grad_();
   std::vector<Tensor> inputs = {leaf};
   if (Activation::has_weight) {
     slopes = {slopes.pos.detach().requires_grad_(), slopes.neg.detach().requires_grad_()};
     inputs.insert(inputs.end(), {slopes.pos, slopes.neg});
   }
-  const Tensor y = ln::detail::linked<Activation>(leaf, slopes, dim);
+  if (bias.defined()) {
+    bias = bias.detach().requires_grad_();
+    inputs.push_back(bias);
+  }
+  const Tensor y = ln::detail::linked<Activation>(leaf, {slopes, bias}, dim);
   const auto grads = torch::autograd::grad({y}, inputs, {grad});
-  Results results{y.detach(), grads[0], {}};
+  Results results{y.detach(), grads[0], {}, {}};
   if (Activation::has_weight) {
     results.grad_weight = {grads[1], grads[2]};
+  }
+  if (bias.defined()) {
+    results.grad_bias = grads.back();
   }
   return results;
 }
 
 /// The same steps with the CUDA kernels, executed on the host.
 template <class Activation>
-Results run_kernels(const Tensor& x, ln::Pair<Tensor> slopes, int64_t dim, const Tensor& grad) {
+Results run_kernels(
+    const Tensor& x,
+    const ln::Pair<Tensor>& slopes,
+    const Tensor& bias,
+    int64_t dim,
+    const Tensor& grad) {
   const Backend* backend = backends<Activation>()[0].backend;
   dim = ln::detail::check_input(Activation::name, x, dim);
   auto kind = ln::detail::Slopes::one;
   if constexpr (Activation::has_weight) {
     kind = ln::detail::check_weight(Activation::name, slopes, x, dim);
   }
-  const auto forwarded = ln::detail::run_forward<Activation>(backend, x, slopes, kind, dim, true);
+  const ln::detail::Parameters parameters{slopes, bias};
+  const auto forwarded =
+      ln::detail::run_forward<Activation>(backend, x, parameters, kind, dim, true);
   const Tensor dense = ln::detail::dense(x);
   const ln::detail::Saves saves{
       forwarded.output,
       forwarded.signs,
       forwarded.sign_group,
-      slopes,
+      parameters,
       kind,
       dim,
-      Activation::has_weight};
+      {Activation::has_weight, bias.defined()}};
   auto gradients = ln::detail::run_backward<Activation>(
       *backend, grad, saves, ln::detail::layout_of(dense.sizes(), dense.strides(), dim));
-  return {forwarded.output, gradients.input, gradients.weight};
+  const auto& [weight, grad_bias] = gradients.parameters;
+  return {forwarded.output, gradients.input, weight, grad_bias};
 }
 
 template <class Activation>
@@ -156,6 +106,7 @@ void check(
     const Results& actual,
     const Tensor& x,
     const SlopesCase& slopes,
+    const Tensor& bias,
     int64_t dim,
     const Tensor& grad,
     const std::string& what) {
@@ -163,7 +114,8 @@ void check(
   const auto on_cpu = [](const Tensor& tensor) { return tensor.defined() ? tensor.cpu() : tensor; };
   const ln::Pair<Tensor> weight{on_cpu(slopes.slopes.pos), on_cpu(slopes.slopes.neg)};
   const auto run_reference = [&](at::ScalarType in) {
-    return reference<Activation>(x.cpu(), weight, slopes.broadcast, dim, grad.cpu(), in);
+    return reference<Activation>(
+        x.cpu(), weight, slopes.broadcast, dim, grad.cpu(), in, on_cpu(bias));
   };
   const auto wide = run_reference(at::kDouble);
   EXPECT_EQ(actual.output.scalar_type(), type) << what;
@@ -184,20 +136,34 @@ void check(
     return;
   }
   double largest = 1;
+  // Sums accumulate in float and are rounded once to the parameters' type.
+  const double sum_epsilon = 16 * epsilon(ln::detail::compute_type(type));
+  const auto check_sum =
+      [&](const Tensor& sum, const Tensor& expected, const Tensor& term_errors, const char* name) {
+        const Tensor bound = term_errors.view(sum.sizes()) + expected.abs() * epsilon(type);
+        expect_within(sum, expected, bound, what + name);
+      };
+  const auto halves = grad.cpu().to(at::kDouble).abs().chunk(2, dim);
   if (Activation::has_weight) {
     const Tensor all = at::stack({weight.pos, weight.neg}).abs().to(at::kDouble);
-    largest = all.max().item<double>();
-    // Sums accumulate in float and are rounded once to the slopes' type.
-    const auto compute = ln::detail::compute_type(type);
-    const auto halves = grad.cpu().to(at::kDouble).abs().chunk(2, dim);
-    const Tensor magnitude = x.cpu().to(at::kDouble).abs();
-    const auto check_sums = [&](const Tensor& sums, const Tensor& expected, const Tensor& half) {
-      const Tensor terms = (magnitude * half).sum_to_size(slopes.broadcast).view(sums.sizes());
-      const Tensor bound = terms * (16 * epsilon(compute)) + expected.abs() * epsilon(type);
-      expect_within(sums, expected, bound, what + " slopes' gradient");
+    largest = std::max(1.0, all.max().item<double>());
+    // With a bias z itself is rounded, in the output.
+    const double term_epsilon = sum_epsilon + (bias.defined() ? epsilon(type) : 0);
+    Tensor z = x.cpu().to(at::kDouble);
+    if (bias.defined()) {
+      z = z + broadcast_bias(bias.cpu().to(at::kDouble), z, dim);
+    }
+    const auto errors = [&](const Tensor& half) {
+      return (z.abs() * half * term_epsilon).sum_to_size(slopes.broadcast);
     };
-    check_sums(actual.grad_weight.pos, wide.grad_weight.pos, halves[0]);
-    check_sums(actual.grad_weight.neg, wide.grad_weight.neg, halves[1]);
+    check_sum(actual.grad_weight.pos, wide.grad_weight.pos, errors(halves[0]), " weight_pos");
+    check_sum(actual.grad_weight.neg, wide.grad_weight.neg, errors(halves[1]), " weight_neg");
+  }
+  if (bias.defined()) {
+    const double term_epsilon = sum_epsilon + (is_exact<Activation> ? 0 : 4 * epsilon(type) * 1.8);
+    const Tensor errors = (halves[0] + halves[1]) * (largest * term_epsilon);
+    const Tensor like = broadcast_bias(bias.cpu(), errors, dim);
+    check_sum(actual.grad_bias, wide.grad_bias, errors.sum_to_size(like.sizes()), " bias");
   }
   expect_gradient_within(
       actual.grad_input, wide.grad_input, grad, largest, dim, what + " gradient");
@@ -215,16 +181,22 @@ void expect_format_kept(const Tensor& x, const Tensor& y, const std::string& wha
 }
 
 template <class Activation>
-class Layers : public testing::Test {};
+class Layers : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (device.is_cuda() && !torch::cuda::is_available()) {
+      GTEST_SKIP() << "no CUDA device";
+    }
+  }
+
+  const at::Device device = test_device();
+};
 
 TYPED_TEST_SUITE(Layers, Activations, ActivationNames);
 
 TYPED_TEST(Layers, EqualTheComposedExpression) {
   using Activation = TypeParam;
-  const at::Device device = test_device();
-  if (device.is_cuda() && !torch::cuda::is_available()) {
-    GTEST_SKIP() << "no CUDA device";
-  }
+  const at::Device device = this->device;
   torch::manual_seed(11);
   for (const auto& shape : kShapes) {
     const Tensor values = torch::randn(shape.sizes, at::kDouble) * 2;
@@ -244,15 +216,18 @@ TYPED_TEST(Layers, EqualTheComposedExpression) {
         const auto cases =
             Activation::has_weight ? slopes_for(x, shape.dim) : std::vector<SlopesCase>{{{}, {}}};
         for (const auto& slopes : cases) {
-          const std::string what = std::string(c10::toString(type)) + " " + memory.name + " dim " +
-                                   std::to_string(shape.dim) + " of " +
-                                   (std::stringstream() << at::IntArrayRef(shape.sizes)).str();
-          const auto results = run_public<Activation>(x, slopes.slopes, shape.dim, grad);
-          check<Activation>(results, x, slopes, shape.dim, grad, what);
-          expect_format_kept(x, results.output, what);
-          if (device.is_cpu() && x.numel() > 0) {
-            const auto kernels = run_kernels<Activation>(x, slopes.slopes, shape.dim, grad);
-            check<Activation>(kernels, x, slopes, shape.dim, grad, what + " (kernels)");
+          for (const Tensor& bias : {Tensor(), random_bias(x, shape.dim)}) {
+            std::ostringstream text;
+            text << type << " " << memory.name << " dim " << shape.dim << " of "
+                 << at::IntArrayRef(shape.sizes) << (bias.defined() ? " with bias" : "");
+            const std::string what = text.str();
+            const auto results = run_public<Activation>(x, slopes.slopes, bias, shape.dim, grad);
+            check<Activation>(results, x, slopes, bias, shape.dim, grad, what);
+            expect_format_kept(x, results.output, what);
+            if (device.is_cpu() && x.numel() > 0) {
+              const auto kernels = run_kernels<Activation>(x, slopes.slopes, bias, shape.dim, grad);
+              check<Activation>(kernels, x, slopes, bias, shape.dim, grad, what + " (kernels)");
+            }
           }
         }
       }
@@ -263,10 +238,7 @@ TYPED_TEST(Layers, EqualTheComposedExpression) {
 /// First and second derivatives in double, against those of the composed expression.
 TYPED_TEST(Layers, DifferentiateTwice) {
   using Activation = TypeParam;
-  const at::Device device = test_device();
-  if (device.is_cuda() && !torch::cuda::is_available()) {
-    GTEST_SKIP() << "no CUDA device";
-  }
+  const at::Device device = this->device;
   torch::manual_seed(12);
   const auto options = at::TensorOptions(at::kDouble).device(device);
   for (const std::vector<int64_t>& sizes :
@@ -278,6 +250,7 @@ TYPED_TEST(Layers, DifferentiateTwice) {
       const auto cases =
           Activation::has_weight ? slopes_for(x, dim) : std::vector<SlopesCase>{{{}, {}}};
       for (const auto& slopes : cases) {
+        const Tensor bias = random_bias(x, dim);
         // All that there is to differentiate, of a scalar made from the gradients themselves.
         const auto differentiate = [&](const auto& layer) {
           std::vector<Tensor> leaves = {x.detach().requires_grad_()};
@@ -285,6 +258,7 @@ TYPED_TEST(Layers, DifferentiateTwice) {
             leaves.push_back(slopes.slopes.pos.detach().requires_grad_());
             leaves.push_back(slopes.slopes.neg.detach().requires_grad_());
           }
+          leaves.push_back(bias.detach().requires_grad_());
           const Tensor y = layer(leaves);
           torch::manual_seed(13);
           const Tensor grad = torch::randn(y.sizes(), options).requires_grad_();
@@ -303,7 +277,8 @@ TYPED_TEST(Layers, DifferentiateTwice) {
         const auto ours = differentiate([&](const std::vector<Tensor>& in) {
           return ln::detail::linked<Activation>(
               in[0],
-              Activation::has_weight ? ln::Pair<Tensor>{in[1], in[2]} : ln::Pair<Tensor>{},
+              {Activation::has_weight ? ln::Pair<Tensor>{in[1], in[2]} : ln::Pair<Tensor>{},
+               in.back()},
               dim);
         });
         const auto theirs = differentiate([&](const std::vector<Tensor>& in) {
@@ -311,7 +286,7 @@ TYPED_TEST(Layers, DifferentiateTwice) {
           if (Activation::has_weight) {
             weight = {in[1].view(slopes.broadcast), in[2].view(slopes.broadcast)};
           }
-          return composed<Activation>(in[0], weight, dim);
+          return composed<Activation>(in[0], weight, dim, in.back());
         });
         ASSERT_EQ(ours.size(), theirs.size());
         for (std::size_t i = 0; i < ours.size(); ++i) {
@@ -341,7 +316,7 @@ TYPED_TEST(Layers, ComposedPathHasTheirDerivatives) {
       Activation::has_weight ? ln::Pair<Tensor>{slope, slope} : ln::Pair<Tensor>{};
   const Tensor leaf = x.clone().requires_grad_();
   const Tensor y =
-      ln::detail::composed::forward<Activation>(leaf, slopes, ln::detail::Slopes::one, 0);
+      ln::detail::composed::forward<Activation>(leaf, {slopes, {}}, ln::detail::Slopes::one, 0);
   const auto expected = reference<Activation>(x, slopes, {1}, 0, grad, at::kDouble);
   expect_within(y, expected.output, expected.output.abs() * 1e-15, "output");
   expect_within(
@@ -356,7 +331,7 @@ TYPED_TEST(Layers, TakeEmptyMetaTensors) {
   const Tensor slope = at::empty({1}, at::kMeta);
   const ln::Pair<Tensor> slopes =
       TypeParam::has_weight ? ln::Pair<Tensor>{slope, slope} : ln::Pair<Tensor>{};
-  const Tensor y = ln::detail::linked<TypeParam>(at::empty({0, 3}, at::kMeta), slopes, 1);
+  const Tensor y = ln::detail::linked<TypeParam>(at::empty({0, 3}, at::kMeta), {slopes, {}}, 1);
   EXPECT_EQ(y.sizes(), (std::vector<int64_t>{0, 6}));
 }
 

@@ -28,10 +28,10 @@ Results run(const Backend& backend, const Tensor& x, const Tensor& grad) {
   const auto kind = ln::detail::Slopes::one;
   const auto forwarded = ln::detail::run_forward<Activation>(&backend, x, {}, kind, 1, true);
   const ln::detail::Saves saves{
-      forwarded.output, forwarded.signs, forwarded.sign_group, {}, kind, 1, false};
+      forwarded.output, forwarded.signs, forwarded.sign_group, {}, kind, 1, {}};
   const auto gradients =
       ln::detail::run_backward<Activation>(backend, grad, saves, ln::detail::layout_of(x, 1));
-  return {forwarded.output, gradients.input, {}};
+  return {forwarded.output, gradients.input, {}, {}};
 }
 
 Tensor all_patterns(at::ScalarType type) {
@@ -41,8 +41,11 @@ Tensor all_patterns(at::ScalarType type) {
 template <class Activation>
 class Patterns : public testing::Test {};
 
-using WithoutSlopes =
-    testing::Types<ln::activation::ReLU, ln::activation::SELU, ln::activation::Swish>;
+using WithoutSlopes = testing::Types<
+    ln::activation::ReLU,
+    ln::activation::ReLUFromOutput,
+    ln::activation::SELU,
+    ln::activation::Swish>;
 TYPED_TEST_SUITE(Patterns, WithoutSlopes, ActivationNames);
 
 TYPED_TEST(Patterns, All16BitNumbers) {

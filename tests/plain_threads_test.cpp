@@ -113,12 +113,15 @@ TEST_P(EveryLayer, GivesTheSameBitsEveryTime) {
         const auto run = [&](int threads_count) {
           const Threads threads(threads_count);
           const Tensor x = contiguous.to(type).contiguous(format).requires_grad_();
-          const Slopes slopes{
-              torch::full(slopes_size, 0.25).requires_grad_(),
-              torch::full(slopes_size, -0.5).requires_grad_()};
-          const Tensor y = layer.fused(x, slopes, 1);
+          auto parameters = layer.parameters(x, 1, at::TensorOptions().requires_grad(true));
+          if (layer.has_slopes) {
+            parameters.weight = {
+                torch::full(slopes_size, 0.25).requires_grad_(),
+                torch::full(slopes_size, -0.5).requires_grad_()};
+          }
+          const Tensor y = layer.fused(x, parameters, 1);
           auto results = torch::autograd::grad(
-              {y}, layer.leaves(x, slopes), {arriving.to(type).contiguous(format)});
+              {y}, layer.leaves(x, parameters), {arriving.to(type).contiguous(format)});
           results.push_back(y.detach());
           return results;
         };

@@ -18,13 +18,18 @@ namespace ln = linked_neurons;
 using at::Tensor;
 
 /// The layers as the parameters of typed tests, and their names there.
-using Activations = testing::
-    Types<ln::activation::ReLU, ln::activation::PReLU, ln::activation::SELU, ln::activation::Swish>;
+using Activations = testing::Types<
+    ln::activation::ReLU,
+    ln::activation::ReLUFromOutput,
+    ln::activation::PReLU,
+    ln::activation::SELU,
+    ln::activation::Swish>;
 
 struct ActivationNames {
   template <class Activation>
   static std::string GetName(int /*index*/) {
-    return Activation::name;
+    constexpr bool is_other = std::is_same_v<Activation, ln::activation::ReLUFromOutput>;
+    return std::string(Activation::name) + (is_other ? "_from_output" : "");
   }
 };
 
@@ -51,12 +56,21 @@ inline Tensor base(ln::activation::Swish /*activation*/, const Tensor& z, const 
 
 /// Whether results equal LibTorch's to the bit.
 template <class Activation>
-inline constexpr bool is_exact = std::is_same_v<Activation, ln::activation::ReLU> ||
+inline constexpr bool is_exact = std::is_base_of_v<ln::activation::ReLU, Activation> ||
                                  std::is_same_v<Activation, ln::activation::PReLU>;
 
+/// A bias, one number a channel, as it broadcasts against x.
+inline Tensor broadcast_bias(const Tensor& bias, const Tensor& x, int64_t dim) {
+  std::vector<int64_t> sizes(x.dim() - at::maybe_wrap_dim(dim, x.dim()), 1);
+  sizes[0] = bias.numel();
+  return bias.view(sizes);
+}
+
 template <class Activation>
-Tensor composed(const Tensor& x, const ln::Pair<Tensor>& slopes, int64_t dim) {
-  return at::cat({base(Activation{}, x, slopes.pos), base(Activation{}, -x, slopes.neg)}, dim);
+Tensor composed(
+    const Tensor& x, const ln::Pair<Tensor>& slopes, int64_t dim, const Tensor& bias = {}) {
+  const Tensor z = bias.defined() ? x + broadcast_bias(bias, x, dim) : x;
+  return at::cat({base(Activation{}, z, slopes.pos), base(Activation{}, -z, slopes.neg)}, dim);
 }
 
 /// What a layer gave back.
@@ -64,10 +78,12 @@ struct Results {
   Tensor output;
   Tensor grad_input;
   ln::Pair<Tensor> grad_weight; ///< undefined without slopes
+  Tensor grad_bias;             ///< undefined without a bias
 };
 
 /// The composed expression and its gradients, computed in `type` and left in it.
-/// `slopes` are as the caller made them; `broadcast` tells how they lie against x.
+/// `slopes` are as the caller made them; `broadcast` tells how they lie against x. The sum with a
+/// bias is rounded to the type in which the layer computes, whatever `type` is.
 template <class Activation>
 Results reference(
     const Tensor& x,
@@ -75,8 +91,14 @@ Results reference(
     at::IntArrayRef broadcast,
     int64_t dim,
     const Tensor& grad,
-    at::ScalarType type) {
-  const Tensor leaf = x.detach().to(type).requires_grad_();
+    at::ScalarType type,
+    const Tensor& bias = {}) {
+  Tensor z = x.detach();
+  if (bias.defined()) {
+    const auto compute = ln::detail::compute_type(x.scalar_type());
+    z = z.to(compute) + broadcast_bias(bias.detach().to(compute), x, dim);
+  }
+  const Tensor leaf = z.to(type).requires_grad_();
   ln::Pair<Tensor> leaves, shaped;
   std::vector<Tensor> inputs = {leaf};
   if (Activation::has_weight) {
@@ -88,12 +110,19 @@ Results reference(
   }
   const Tensor y = composed<Activation>(leaf, shaped, dim);
   const auto grads = torch::autograd::grad({y}, inputs, {grad.to(type)});
-  Results results{y.detach(), grads[0], {}};
+  Results results{y.detach(), grads[0], {}, {}};
   if (Activation::has_weight) {
     results.grad_weight = {grads[1], grads[2]};
   }
+  if (bias.defined()) {
+    results.grad_bias =
+        grads[0].sum_to_size(broadcast_bias(bias, x, dim).sizes()).view(bias.sizes());
+  }
   return results;
 }
+
+inline const std::vector<at::ScalarType> kTypes = {
+    at::kFloat, at::kDouble, at::kHalf, at::kBFloat16};
 
 inline double epsilon(at::ScalarType type) {
   switch (type) {

@@ -12,5 +12,6 @@
 
 #include <linked_neurons/functional.h>
 #include <linked_neurons/modules.h>
+#include <linked_neurons/move_bias.h>
 #include <linked_neurons/options.h>
 #include <linked_neurons/version.h>

@@ -17,7 +17,8 @@ namespace linked_neurons {
 /// The linked layer of an activation: C channels in, 2C channels out at axis `options.dim()`, first
 /// g(x), then g(-x). See functional.h for shapes, types and errors.
 ///
-/// An activation with slopes trains them as the parameters `weight_pos` and `weight_neg`.
+/// An activation with slopes trains them as the parameters `weight_pos` and `weight_neg`; with the
+/// option `bias`, any of them trains the parameter `bias`.
 template <class Activation>
 class LinkedImpl : public torch::nn::Cloneable<LinkedImpl<Activation>> {
  public:
@@ -27,8 +28,17 @@ class LinkedImpl : public torch::nn::Cloneable<LinkedImpl<Activation>> {
     LinkedImpl::reset();
   }
 
-  /// Registers the slopes, if there are any, and sets them to their initial value.
+  /// Registers the parameters, if there are any, and sets them to their initial value.
   void reset() override {
+    TORCH_CHECK(
+        options.bias() >= 0,
+        module_name(),
+        ": expected bias to be the input's channels, or 0 for none, got ",
+        options.bias());
+    bias = this->register_parameter(
+        "bias",
+        options.bias() > 0 ? torch::empty({options.bias()}) : at::Tensor(),
+        options.bias() > 0);
     if constexpr (Activation::has_weight) {
       const auto& shape = options.shape();
       TORCH_CHECK(
@@ -54,12 +64,15 @@ class LinkedImpl : public torch::nn::Cloneable<LinkedImpl<Activation>> {
           shape.empty() ? std::vector<std::int64_t>{options.num_parameters()} : shape;
       weight_pos = this->register_parameter("weight_pos", torch::empty(sizes));
       weight_neg = this->register_parameter("weight_neg", torch::empty(sizes));
-      reset_parameters();
     }
+    reset_parameters();
   }
 
-  /// Sets the slopes, if there are any, to their initial value.
+  /// Sets the slopes, if there are any, to their initial value, and the bias to 0.
   void reset_parameters() {
+    if (bias.defined()) {
+      torch::nn::init::zeros_(bias);
+    }
     if constexpr (Activation::has_weight) {
       torch::nn::init::constant_(weight_pos, options.init());
       torch::nn::init::constant_(weight_neg, options.init());
@@ -68,9 +81,9 @@ class LinkedImpl : public torch::nn::Cloneable<LinkedImpl<Activation>> {
 
   at::Tensor forward(const at::Tensor& input) {
     if constexpr (Activation::has_weight) {
-      return functional::linked<Activation>(input, weight_pos, weight_neg, options.dim());
+      return functional::linked<Activation>(input, weight_pos, weight_neg, bias, options.dim());
     } else {
-      return functional::linked<Activation>(input, options);
+      return functional::linked<Activation>(input, bias, options);
     }
   }
 
@@ -83,7 +96,11 @@ class LinkedImpl : public torch::nn::Cloneable<LinkedImpl<Activation>> {
         stream << "shape=" << at::IntArrayRef(options.shape()) << ", ";
       }
     }
-    stream << "dim=" << options.dim() << ")";
+    stream << "dim=" << options.dim();
+    if (options.bias() > 0) {
+      stream << ", bias=" << options.bias();
+    }
+    stream << ")";
   }
 
   /// The options with which this module was constructed.
@@ -91,6 +108,9 @@ class LinkedImpl : public torch::nn::Cloneable<LinkedImpl<Activation>> {
 
   /// The slopes of g(x) and of g(-x); undefined for an activation without.
   at::Tensor weight_pos, weight_neg;
+
+  /// What is added to each channel before the activation; undefined without.
+  at::Tensor bias;
 
  private:
   static std::string module_name() {

@@ -12,13 +12,22 @@ namespace linked_neurons {
 /// Options of every linked layer without trained slopes.
 ///
 /// ```cpp
-/// LKReLU layer(LKReLUOptions().dim(-1));
+/// LKReLU layer(LKReLUOptions().dim(-1).bias(64));
 /// ```
 struct LinkedOptions {
   /* implicit */ LinkedOptions(std::int64_t dim = 1) : dim_(dim) {}
 
   /// The channel axis, along which the two halves are concatenated; negative counts from the end.
   TORCH_ARG(std::int64_t, dim);
+
+  /// Channels of the input, if the layer shall train a bias for each that it adds to the input
+  /// before the activation; 0: none. It takes the place of the bias of the convolution or linear
+  /// layer in front, at less cost (see move_bias.h).
+  TORCH_ARG(std::int64_t, bias) = 0;
+
+  /// Keep the output for backward where two bits an element are kept otherwise (LK-ReLU). The bits
+  /// are less to read, and so faster; the output costs no memory if the next layer keeps it anyway.
+  TORCH_ARG(bool, keep_output) = false;
 };
 
 using LKReLUOptions = LinkedOptions;
@@ -42,6 +51,9 @@ struct LKPReLUOptions {
 
   /// The channel axis, along which the two halves are concatenated; negative counts from the end.
   TORCH_ARG(std::int64_t, dim) = 1;
+
+  /// As `LinkedOptions::bias`.
+  TORCH_ARG(std::int64_t, bias) = 0;
 };
 
 } // namespace linked_neurons

@@ -55,6 +55,8 @@ struct Activation {
   using Saved = linked_neurons::Saved;
 
   static constexpr Saved saved = Saved::input;
+  /// The same activation with `Saved::output`, if there is one besides.
+  using FromOutput = void;
   static constexpr bool has_weight = false;
   /// What the module prints as, if it has a name of its own besides `Linked<name>`.
   static constexpr const char* module_name = nullptr;

@@ -152,7 +152,6 @@ LINKED_NEURONS_FN T power_of_two(T exponent) {
       linked_neurons::detail::bit_cast<typename F::Bits>(biased) << F::kFractionBits);
 }
 
-
 } // namespace detail
 
 /// e^x, within 2 units in the last place, subnormal results included.

@@ -12,6 +12,7 @@
 
 namespace linked_neurons::cuda {
 
+using linked_neurons::detail::Bias;
 using linked_neurons::detail::Compute;
 using linked_neurons::detail::Weights;
 
@@ -28,6 +29,16 @@ template <class T, int N = kGroup<T>>
 struct alignas(sizeof(T) * N < 16 ? sizeof(T) * N : 16) Group {
   T at[N];
 };
+
+template <int N, class T>
+LINKED_NEURONS_FN Group<T, N> filled(T value) {
+  Group<T, N> group;
+  LINKED_NEURONS_UNROLL
+  for (int i = 0; i < N; ++i) {
+    group.at[i] = value;
+  }
+  return group;
+}
 
 /// Where the halves of a linked output lie: element i of the input belongs to
 /// i + row * (i / row), and `row` after that.
@@ -118,41 +129,80 @@ struct SingleElements {
   }
 };
 
-/// Where an element finds its slopes: number (i / inner) % count.
+/// Where an element finds a trained parameter: number (i / inner) % count.
 template <class Index>
-struct WeightDividers {
+struct ParameterPlaces {
   Divider<Index> inner;
   Divider<Index> count;
+  /// Whether each group's numbers lie together, at the alignment of a group: channels last.
+  bool whole_groups;
 };
+
+/// What a kernel divides by.
+template <class Index>
+struct Dividers {
+  Rows<Index> rows;
+  ParameterPlaces<Index> weight;
+  ParameterPlaces<Index> bias;
+};
+
+/// The numbers of `N` neighbouring elements in each of `values`.
+template <int N, class C, class Index, int kArrays>
+LINKED_NEURONS_FN void read_parameters(
+    const C* const (&values)[kArrays],
+    const ParameterPlaces<Index>& places,
+    Index first,
+    Group<C, N> (&groups)[kArrays]) {
+  const Index above = places.inner.divide(first);
+  Index number = above - places.count.divisor * places.count.divide(above);
+  Index left = places.inner.divisor - (first - above * places.inner.divisor);
+  if (places.whole_groups) {
+    LINKED_NEURONS_UNROLL
+    for (int array = 0; array < kArrays; ++array) {
+      groups[array] = *reinterpret_cast<const Group<C, N>*>(values[array] + number);
+    }
+    return;
+  }
+  if (left >= N) {
+    LINKED_NEURONS_UNROLL
+    for (int array = 0; array < kArrays; ++array) {
+      groups[array] = filled<N>(values[array][number]);
+    }
+    return;
+  }
+  LINKED_NEURONS_UNROLL
+  for (int i = 0; i < N; ++i) {
+    LINKED_NEURONS_UNROLL
+    for (int array = 0; array < kArrays; ++array) {
+      groups[array].at[i] = values[array][number];
+    }
+    if (--left == 0) {
+      left = places.inner.divisor;
+      number = number + 1 == places.count.divisor ? 0 : number + 1;
+    }
+  }
+}
 
 /// The slopes of `N` neighbouring elements.
 template <int N, class C, class Index>
 LINKED_NEURONS_FN Pair<Group<C, N>> read_weights(
-    const Weights<C>& weight, const WeightDividers<Index>& index, Index first) {
-  const Index above = index.inner.divide(first);
-  Index number = above - index.count.divisor * index.count.divide(above);
-  Index left = index.inner.divisor - (first - above * index.inner.divisor);
-  Pair<Group<C, N>> slopes;
-  if (left >= N) {
-    const C pos = weight.pos[number];
-    const C neg = weight.neg[number];
-    LINKED_NEURONS_UNROLL
-    for (int i = 0; i < N; ++i) {
-      slopes.pos.at[i] = pos;
-      slopes.neg.at[i] = neg;
-    }
-    return slopes;
+    const Weights<C>& weight, const ParameterPlaces<Index>& places, Index first) {
+  Group<C, N> slopes[2];
+  read_parameters({weight.pos, weight.neg}, places, first, slopes);
+  return {slopes[0], slopes[1]};
+}
+
+/// The bias of `N` neighbouring elements; where there is none, the number that changes no other in
+/// a sum (not +0, which turns -0 into +0).
+template <int N, class C, class Index>
+LINKED_NEURONS_FN Group<C, N> read_bias(
+    const Bias<C>& bias, const ParameterPlaces<Index>& places, Index first) {
+  if (bias.values == nullptr) {
+    return filled<N>(C(-0.0));
   }
-  LINKED_NEURONS_UNROLL
-  for (int i = 0; i < N; ++i) {
-    slopes.pos.at[i] = weight.pos[number];
-    slopes.neg.at[i] = weight.neg[number];
-    if (--left == 0) {
-      left = index.inner.divisor;
-      number = number + 1 == index.count.divisor ? 0 : number + 1;
-    }
-  }
-  return slopes;
+  Group<C, N> group[1];
+  read_parameters({bias.values}, places, first, group);
+  return group[0];
 }
 
 } // namespace linked_neurons::cuda

@@ -42,23 +42,23 @@ void forward(const ForwardTask& task) {
 
 template <class Activation>
 void backward(const BackwardTask& task) {
-  namespace device = linked_neurons::cuda;
   const c10::cuda::CUDAGuard guard(task.grad_input.device());
-  const device::Stream stream{c10::cuda::getCurrentCUDAStream()};
-  dispatch(task.grad_input.scalar_type(), [&](auto type) {
-    using T = decltype(type);
-    using C = Compute<T>;
-    const auto args = arguments<T>(task);
-    if constexpr (Activation::has_weight) {
-      if (task.grad_weight.defined()) {
-        const auto plan = device::plan_weight_gradient(args, blocks_to_fill_device());
-        const at::Tensor partial = at::empty({plan.partial_numel}, task.grad_weight.options());
-        device::backward_with_weight_gradient<Activation>(
-            args, plan, data<C>(partial), data<C>(task.grad_weight), stream);
-        return;
-      }
-    }
-    device::backward<Activation>(args, stream);
+  const linked_neurons::cuda::Stream stream{c10::cuda::getCurrentCUDAStream()};
+  const auto type = task.grad_input.scalar_type();
+  const bool with_sums = task.grad_weight.defined() || task.grad_bias.defined();
+  dispatch(type, [&](auto value) {
+    using C = Compute<decltype(value)>;
+    at::Tensor partial;
+    const auto workspace = [&](std::int64_t numel) {
+      partial = at::empty({numel}, task.grad_input.options().dtype(compute_type(type)));
+      return data<C>(partial);
+    };
+    linked_neurons::cuda::backward<Activation>(
+        arguments<decltype(value)>(task),
+        sums_of<C>(task),
+        with_sums ? blocks_to_fill_device() : 0,
+        workspace,
+        stream);
   });
   C10_CUDA_KERNEL_LAUNCH_CHECK();
 }

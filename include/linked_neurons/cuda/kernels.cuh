@@ -1,5 +1,6 @@
 /// \file
-/// The CUDA kernels, for any activation: forward, backward, and backward with slopes' gradients.
+/// The CUDA kernels, for any activation: forward and backward (with the parameters' gradients:
+/// sums.cuh).
 ///
 /// Device code without LibTorch and without CUDA headers: the tests execute it on the host too.
 #pragma once
@@ -20,23 +21,14 @@ template <class T>
 inline constexpr int kForwardGroups = sizeof(T) == 8 ? 2 : 4;
 inline constexpr int kBackwardGroups = 2;
 
-template <class T>
-LINKED_NEURONS_FN Group<T> filled(T value) {
-  Group<T> group;
-  LINKED_NEURONS_UNROLL
-  for (int i = 0; i < kGroup<T>; ++i) {
-    group.at[i] = value;
-  }
-  return group;
-}
-
 /// \tparam Access `WholeGroups` or `SingleElements`.
 template <class Activation, class T, class Index, template <class, class> class Access>
 __global__ void __launch_bounds__(kThreads)
-    forward_kernel(ForwardArguments<T> args, Rows<Index> rows, WeightDividers<Index> weight_index) {
+    forward_kernel(ForwardArguments<T> args, Dividers<Index> dividers) {
   using C = Compute<T>;
   using A = Access<T, Index>;
   constexpr int kGroups = kForwardGroups<T>;
+  const Rows<Index>& rows = dividers.rows;
   const Index thread = static_cast<Index>(blockIdx.x) * (kThreads * kGroups) + threadIdx.x;
   Group<T> input[kGroups];
   LINKED_NEURONS_UNROLL
@@ -54,13 +46,14 @@ __global__ void __launch_bounds__(kThreads)
     }
     Pair<Group<C, kGroup<T>>> slopes = {};
     if constexpr (Activation::has_weight) {
-      slopes = read_weights<kGroup<T>>(args.weight, weight_index, first);
+      slopes = read_weights<kGroup<T>>(args.weight, dividers.weight, first);
     }
+    const auto bias = read_bias<kGroup<T>>(args.bias, dividers.bias, first);
     Pair<Group<T>> output;
     unsigned signs = 0;
     LINKED_NEURONS_UNROLL
     for (int i = 0; i < kGroup<T>; ++i) {
-      const C z = detail::load(input[g].at[i]);
+      const C z = detail::load(input[g].at[i]) + bias.at[i];
       const auto y = detail::forward<Activation>(z, Pair<C>{slopes.pos.at[i], slopes.neg.at[i]});
       output.pos.at[i] = detail::store<T>(y.pos);
       output.neg.at[i] = detail::store<T>(y.neg);
@@ -80,26 +73,35 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-/// What one group's backward reads.
+/// What one group's backward reads; its input with the bias is in `z`.
 template <class T>
 struct BackwardGroup {
   Pair<Group<T>> grad;
-  Group<T> input;
+  Group<Compute<T>, kGroup<T>> z;
   Pair<Group<T>> output;
   unsigned signs;
 };
 
+/// \param rows those of `dividers`, perhaps with less of them visible.
 template <class Activation, class Access, bool kWeightGradients, class T, class Index>
 LINKED_NEURONS_FN BackwardGroup<T> read_backward(
-    const BackwardArguments<T>& args, const Rows<Index>& rows, Index first) {
+    const BackwardArguments<T>& args,
+    const Dividers<Index>& dividers,
+    const Rows<Index>& rows,
+    Index first) {
   BackwardGroup<T> group = {};
   if (args.grad_is_uniform) {
-    group.grad = {filled(*args.grad), filled(*args.grad)};
+    group.grad = {filled<kGroup<T>>(*args.grad), filled<kGroup<T>>(*args.grad)};
   } else {
     group.grad = Access::read_halves(args.grad, first, rows);
   }
   if constexpr (Activation::saved == Saved::input) {
-    group.input = Access::read(args.kept, first, rows);
+    const Group<T> input = Access::read(args.kept, first, rows);
+    const auto bias = read_bias<kGroup<T>>(args.bias, dividers.bias, first);
+    LINKED_NEURONS_UNROLL
+    for (int i = 0; i < kGroup<T>; ++i) {
+      group.z.at[i] = detail::load(input.at[i]) + bias.at[i];
+    }
   } else if constexpr (detail::keeps_output<Activation>(kWeightGradients)) {
     group.output = Access::read_halves(args.kept, first, rows);
   }
@@ -113,25 +115,26 @@ LINKED_NEURONS_FN BackwardGroup<T> read_backward(
 template <class T>
 LINKED_NEURONS_FN Kept<Compute<T>, int> kept_of(const BackwardGroup<T>& group, int i) {
   return {
-      detail::load(group.input.at[i]),
+      group.z.at[i],
       {detail::load(group.output.pos.at[i]), detail::load(group.output.neg.at[i])},
       {static_cast<int>((group.signs >> i) & 1U),
        static_cast<int>((group.signs >> (i + kGroup<T>)) & 1U)}};
 }
 
 template <class Activation, class T, class Index, template <class, class> class Access>
-__global__ void __launch_bounds__(kThreads) backward_kernel(
-    BackwardArguments<T> args, Rows<Index> rows, WeightDividers<Index> weight_index) {
+__global__ void __launch_bounds__(kThreads)
+    backward_kernel(BackwardArguments<T> args, Dividers<Index> dividers) {
   using C = Compute<T>;
   using A = Access<T, Index>;
   constexpr int kGroups = kBackwardGroups;
+  const Rows<Index>& rows = dividers.rows;
   const Index thread = static_cast<Index>(blockIdx.x) * (kThreads * kGroups) + threadIdx.x;
   BackwardGroup<T> groups[kGroups];
   LINKED_NEURONS_UNROLL
   for (int g = 0; g < kGroups; ++g) {
     const Index first = (thread + g * kThreads) * kGroup<T>;
     if (first < rows.numel) {
-      groups[g] = read_backward<Activation, A, false>(args, rows, first);
+      groups[g] = read_backward<Activation, A, false>(args, dividers, rows, first);
     }
   }
   LINKED_NEURONS_UNROLL
@@ -142,7 +145,7 @@ __global__ void __launch_bounds__(kThreads) backward_kernel(
     }
     Pair<Group<C, kGroup<T>>> slopes = {};
     if constexpr (Activation::has_weight) {
-      slopes = read_weights<kGroup<T>>(args.weight, weight_index, first);
+      slopes = read_weights<kGroup<T>>(args.weight, dividers.weight, first);
     }
     Group<T> grad_input;
     LINKED_NEURONS_UNROLL

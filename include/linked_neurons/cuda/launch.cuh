@@ -7,13 +7,16 @@
 #pragma once
 
 #include <linked_neurons/cuda/kernels.cuh>
-#include <linked_neurons/cuda/weight_gradient.cuh>
+#include <linked_neurons/cuda/sums.cuh>
 
 #include <algorithm>
 #include <cstdint>
+#include <initializer_list>
 #include <limits>
 
 namespace linked_neurons::cuda {
+
+using linked_neurons::detail::ParameterIndex;
 
 /// Blocks along x and y.
 struct Grid {
@@ -54,57 +57,80 @@ void with_index(std::int64_t numel, const Stream& stream, const Body& body) {
   }
 }
 
-template <class Index, class Arguments>
-Rows<Index> rows_of(const Arguments& args) {
-  return {static_cast<Index>(args.numel), Divider<Index>::of(static_cast<Index>(args.row))};
+/// Whether each group's numbers lie together, at the alignment of a group.
+template <class T>
+bool has_whole_groups(
+    const ParameterIndex& index, std::initializer_list<const Compute<T>*> values) {
+  using ParameterGroup = Group<Compute<T>, kGroup<T>>;
+  const auto is_aligned = [](const Compute<T>* pointer) {
+    return reinterpret_cast<std::uintptr_t>(pointer) % alignof(ParameterGroup) == 0;
+  };
+  return index.inner == 1 && index.count % kGroup<T> == 0 &&
+         std::all_of(values.begin(), values.end(), is_aligned);
 }
 
-template <class Activation, class Index, class Arguments>
-WeightDividers<Index> weight_dividers_of(const Arguments& args) {
-  if constexpr (Activation::has_weight) {
-    const auto& index = args.weight.index;
-    return {
-        Divider<Index>::of(static_cast<Index>(index.inner)),
-        Divider<Index>::of(static_cast<Index>(index.count))};
-  } else {
-    return {Divider<Index>::of(1), Divider<Index>::of(1)};
+template <class Index>
+ParameterPlaces<Index> places_of(const ParameterIndex& index, bool whole_groups) {
+  return {
+      Divider<Index>::of(static_cast<Index>(index.inner)),
+      Divider<Index>::of(static_cast<Index>(index.count)),
+      whole_groups};
+}
+
+template <class T, class Index, template <class> class Arguments>
+Dividers<Index> dividers_of(const Arguments<T>& args) {
+  const auto& [pos, neg, weight] = args.weight;
+  const auto& [values, bias] = args.bias;
+  return {
+      {static_cast<Index>(args.numel), Divider<Index>::of(static_cast<Index>(args.row))},
+      places_of<Index>(weight, has_whole_groups<T>(weight, {pos, neg})),
+      places_of<Index>(bias, has_whole_groups<T>(bias, {values}))};
+}
+
+/// The kernels that differ in how they access memory only.
+template <class Activation>
+struct ForwardKernels {
+  template <class T>
+  static constexpr int kGroupsOfThread = kForwardGroups<T>;
+
+  template <class T, class Index, template <class, class> class Access>
+  static auto get() {
+    return forward_kernel<Activation, T, Index, Access>;
   }
+};
+
+template <class Activation>
+struct BackwardKernels {
+  template <class T>
+  static constexpr int kGroupsOfThread = kBackwardGroups;
+
+  template <class T, class Index, template <class, class> class Access>
+  static auto get() {
+    return backward_kernel<Activation, T, Index, Access>;
+  }
+};
+
+template <class Kernels, class T, template <class> class Arguments, class Stream>
+void launch_elementwise(const Arguments<T>& args, const Stream& stream) {
+  constexpr std::int64_t kOfBlock =
+      std::int64_t{kThreads} * Kernels::template kGroupsOfThread<T> * kGroup<T>;
+  const Grid grid{divide_up(args.numel, kOfBlock), 1};
+  with_index(args.numel, stream, [&](auto index) {
+    using Index = decltype(index);
+    const auto dividers = dividers_of<T, Index>(args);
+    const auto kernel = has_whole_groups(args) ? Kernels::template get<T, Index, WholeGroups>()
+                                               : Kernels::template get<T, Index, SingleElements>();
+    launch(kernel, grid, stream, args, dividers);
+  });
 }
 
 template <class Activation, class T, class Stream>
 void forward(const ForwardArguments<T>& args, const Stream& stream) {
-  const Grid grid{divide_up(args.numel, std::int64_t{kThreads} * kForwardGroups<T> * kGroup<T>), 1};
-  with_index(args.numel, stream, [&](auto index) {
-    using Index = decltype(index);
-    const auto rows = rows_of<Index>(args);
-    const auto weight = weight_dividers_of<Activation, Index>(args);
-    if (has_whole_groups(args)) {
-      launch(forward_kernel<Activation, T, Index, WholeGroups>, grid, stream, args, rows, weight);
-    } else {
-      launch(
-          forward_kernel<Activation, T, Index, SingleElements>, grid, stream, args, rows, weight);
-    }
-  });
+  launch_elementwise<ForwardKernels<Activation>>(args, stream);
 }
 
-template <class Activation, class T, class Stream>
-void backward(const BackwardArguments<T>& args, const Stream& stream) {
-  const Grid grid{divide_up(args.numel, std::int64_t{kThreads} * kBackwardGroups * kGroup<T>), 1};
-  with_index(args.numel, stream, [&](auto index) {
-    using Index = decltype(index);
-    const auto rows = rows_of<Index>(args);
-    const auto weight = weight_dividers_of<Activation, Index>(args);
-    if (has_whole_groups(args)) {
-      launch(backward_kernel<Activation, T, Index, WholeGroups>, grid, stream, args, rows, weight);
-    } else {
-      launch(
-          backward_kernel<Activation, T, Index, SingleElements>, grid, stream, args, rows, weight);
-    }
-  });
-}
-
-/// How backward with slopes' gradients is cut into blocks.
-struct WeightGradientPlan {
+/// How backward with sums is cut into blocks.
+struct SumsPlan {
   std::int64_t period;
   std::int64_t repeats;
   std::int64_t slices;
@@ -112,19 +138,31 @@ struct WeightGradientPlan {
   std::int64_t width, height; ///< of a block, in threads
   bool whole_groups;
   bool merged;
+  std::int64_t planes;
+  std::int64_t stride;        ///< of a plane
   std::int64_t partial_numel; ///< elements of the workspace that the launch needs
 };
 
+/// \param sums which of them are wanted.
 /// \param blocks about as many as fill the device.
-template <class T>
-WeightGradientPlan plan_weight_gradient(const BackwardArguments<T>& args, std::int64_t blocks) {
-  WeightGradientPlan plan;
-  const auto& index = args.weight.index;
-  plan.period = index.inner * index.count;
+template <class Activation, class T>
+SumsPlan plan_sums(
+    const BackwardArguments<T>& args, const Sums<Compute<T>>& sums, std::int64_t blocks) {
+  SumsPlan plan;
+  const auto period_of = [](const ParameterIndex& index) { return index.inner * index.count; };
+  const auto& weight = args.weight.index;
+  const auto& bias = args.bias.index;
+  const bool weight_wanted = sums.weight.pos != nullptr;
+  const bool bias_wanted = sums.bias != nullptr;
+  // Of the two periods one is a multiple of the other: both are of whole axes of the input, from
+  // the innermost in memory on.
+  plan.period =
+      std::max(Activation::has_weight ? period_of(weight) : 1, bias_wanted ? period_of(bias) : 1);
   plan.repeats = args.numel / plan.period;
   plan.whole_groups = has_whole_groups(args) && plan.period % kGroup<T> == 0;
   const std::int64_t group = plan.whole_groups ? kGroup<T> : 1;
-  plan.merged = plan.whole_groups && index.inner % group == 0;
+  plan.merged =
+      (!weight_wanted || weight.inner % group == 0) && (!bias_wanted || bias.inner % group == 0);
   const std::int64_t columns = plan.period / group;
   const std::int64_t tiles = divide_up(columns, kThreads);
   plan.width = divide_up(columns, tiles);
@@ -136,23 +174,40 @@ WeightGradientPlan plan_weight_gradient(const BackwardArguments<T>& args, std::i
       std::clamp<std::int64_t>(divide_up(plan.repeats, 4 * plan.height), 1, wanted);
   plan.repeats_per_slice = divide_up(plan.repeats, slices);
   plan.slices = divide_up(plan.repeats, plan.repeats_per_slice);
-  plan.partial_numel = plan.slices * 2 * plan.period / (plan.merged ? group : 1);
+  plan.planes = weight_wanted ? 3 : 1;
+  plan.stride = plan.merged ? columns : plan.period;
+  plan.partial_numel = plan.slices * plan.planes * plan.stride;
   return plan;
 }
 
+template <class C, class Index>
+PlaneSums<C, Index> plane_of(C* total, const ParameterIndex& index, const SumsPlan& plan) {
+  const std::int64_t repeats = plan.period / (index.inner * index.count);
+  const std::int64_t inner = plan.stride / (repeats * index.count);
+  // Neighbouring threads read neighbouring partial sums: of one number, or of as many numbers.
+  constexpr std::uint32_t kSideBySide = 32;
+  return {
+      total,
+      static_cast<Index>(index.count),
+      Divider<Index>::of(static_cast<Index>(inner)),
+      Divider<Index>::of(static_cast<Index>(repeats)),
+      Divider<std::uint32_t>::of(inner > 1 ? 1 : kSideBySide)};
+}
+
+/// \tparam kWeightGradients whether those are wanted, besides the bias' or without.
 /// \param partial workspace of `plan.partial_numel` elements.
-/// \param sums [2][count], written.
-template <class Activation, class T, class Stream>
-void backward_with_weight_gradient(
+/// \param sums written.
+template <class Activation, bool kWeightGradients, class T, class Stream>
+void backward_with_sums(
     const BackwardArguments<T>& args,
-    const WeightGradientPlan& plan,
+    const SumsPlan& plan,
     Compute<T>* partial,
-    Compute<T>* sums,
+    const Sums<Compute<T>>& sums,
     const Stream& stream) {
+  using C = Compute<T>;
   with_index(args.numel, stream, [&](auto zero) {
     using Index = decltype(zero);
-    const auto rows = rows_of<Index>(args);
-    const auto weight = weight_dividers_of<Activation, Index>(args);
+    auto dividers = dividers_of<T, Index>(args);
     const std::int64_t group = plan.whole_groups ? kGroup<T> : 1;
     const Columns<Index> columns{
         static_cast<Index>(plan.period),
@@ -163,27 +218,60 @@ void backward_with_weight_gradient(
         plan.merged};
     const Grid grid{divide_up(plan.period / group, plan.width), plan.slices};
     if (plan.whole_groups) {
-      const auto kernel = weight_gradient_kernel<Activation, T, Index, kGroup<T>>;
-      launch(kernel, grid, stream, args, rows, weight, columns, partial);
+      const auto kernel = backward_sums_kernel<Activation, kWeightGradients, T, Index, kGroup<T>>;
+      launch(kernel, grid, stream, args, dividers, columns, partial);
     } else {
-      const auto kernel = weight_gradient_kernel<Activation, T, Index, 1>;
-      launch(kernel, grid, stream, args, rows, weight, columns, partial);
+      dividers.weight.whole_groups = false;
+      dividers.bias.whole_groups = false;
+      const auto kernel = backward_sums_kernel<Activation, kWeightGradients, T, Index, 1>;
+      launch(kernel, grid, stream, args, dividers, columns, partial);
     }
-    const auto& index = args.weight.index;
-    const std::int64_t inner = index.inner / (plan.merged ? group : 1);
-    // Neighbouring threads read neighbouring partial sums: of one slope, or of as many slopes.
-    const std::int64_t width = inner > 1 ? 1 : 32;
+    AllPlanes<C, Index> all = {};
+    std::int64_t blocks = 0;
+    const auto add_plane = [&](int plane, C* total, const ParameterIndex& index) {
+      if (total != nullptr) {
+        all.plane[plane] = plane_of<C, Index>(total, index, plan);
+        blocks = std::max(blocks, divide_up(index.count, all.plane[plane].width.divisor));
+      }
+    };
+    add_plane(0, sums.bias, args.bias.index);
+    add_plane(1, sums.weight.pos, args.weight.index);
+    add_plane(2, sums.weight.neg, args.weight.index);
     launch(
-        add_partial_kernel<Compute<T>, Index>,
-        Grid{divide_up(index.count, width), 1},
+        add_partial_kernel<C, Index>,
+        Grid{blocks, plan.planes},
         stream,
-        static_cast<const Compute<T>*>(partial),
-        sums,
+        static_cast<const C*>(partial),
         static_cast<Index>(plan.slices),
-        static_cast<Index>(index.count),
-        Divider<Index>::of(static_cast<Index>(inner)),
-        Divider<std::uint32_t>::of(static_cast<std::uint32_t>(width)));
+        static_cast<Index>(plan.planes),
+        static_cast<Index>(plan.stride),
+        all);
   });
+}
+
+/// \param sums those that are wanted are written.
+/// \param blocks about as many as fill the device.
+/// \param workspace called with a number of elements, gives memory for them.
+template <class Activation, class T, class Workspace, class Stream>
+void backward(
+    const BackwardArguments<T>& args,
+    const Sums<Compute<T>>& sums,
+    std::int64_t blocks,
+    const Workspace& workspace,
+    const Stream& stream) {
+  if (sums.weight.pos == nullptr && sums.bias == nullptr) {
+    launch_elementwise<BackwardKernels<Activation>>(args, stream);
+    return;
+  }
+  const auto plan = plan_sums<Activation>(args, sums, blocks);
+  Compute<T>* const partial = workspace(plan.partial_numel);
+  if constexpr (Activation::has_weight) {
+    if (sums.weight.pos != nullptr) {
+      backward_with_sums<Activation, true>(args, plan, partial, sums, stream);
+      return;
+    }
+  }
+  backward_with_sums<Activation, false>(args, plan, partial, sums, stream);
 }
 
 } // namespace linked_neurons::cuda

@@ -17,10 +17,11 @@
 
 namespace linked_neurons::detail {
 
-/// Where an element finds its slopes: those of element i are number (i / inner) % count.
-struct WeightIndex {
-  std::int64_t inner;
-  std::int64_t count;
+/// Where an element finds a trained parameter (slopes, a bias): that of element i is number
+/// (i / inner) % count.
+struct ParameterIndex {
+  std::int64_t inner = 1;
+  std::int64_t count = 1;
 };
 
 /// A value for each half, read from memory in the type that computes.
@@ -28,7 +29,14 @@ template <class C>
 struct Weights {
   const C* pos;
   const C* neg;
-  WeightIndex index;
+  ParameterIndex index;
+};
+
+/// What is added to the input before the activation, in the type that computes.
+template <class C>
+struct Bias {
+  const C* values; ///< null where there is none
+  ParameterIndex index;
 };
 
 template <class T>
@@ -39,6 +47,7 @@ struct ForwardArguments {
   std::int64_t numel;  ///< of the input
   std::int64_t row;
   Weights<Compute<T>> weight; ///< unused by an activation without weights
+  Bias<Compute<T>> bias;
 };
 
 template <class T>
@@ -50,7 +59,15 @@ struct BackwardArguments {
   std::int64_t numel; ///< of the input
   std::int64_t row;
   Weights<Compute<T>> weight;
+  Bias<Compute<T>> bias; ///< its values are read where the input is kept
   bool grad_is_uniform;
+};
+
+/// Sums over the elements of each parameter, its gradient: one number a slope and one a channel.
+template <class C>
+struct Sums {
+  Pair<C*> weight; ///< null where not wanted
+  C* bias;         ///< null where not wanted
 };
 
 /// What an element's backward starts from; an activation reads the member that it asked for.
@@ -111,6 +128,12 @@ constexpr bool keeps_output(bool weight_gradients) {
 
 /// Signs are kept in groups: bits for g(z) of `Group` elements, then bits for g(-z) of them.
 /// Element i is bit i % Group of its group; lower bits come first in memory.
+/// The memory for them is a whole number of the largest groups, whichever backend fills it.
 inline constexpr int kSignBits = 2;
+inline constexpr std::int64_t kLargestGroup = 64;
+
+inline std::int64_t sign_bytes(std::int64_t numel) {
+  return (numel + kLargestGroup - 1) / kLargestGroup * (kLargestGroup * kSignBits / 8);
+}
 
 } // namespace linked_neurons::detail

@@ -6,7 +6,7 @@
 #include <linked_neurons/detail/cpu.h>
 #include <linked_neurons/detail/cuda.h>
 #include <linked_neurons/detail/layout.h>
-#include <linked_neurons/detail/slopes.h>
+#include <linked_neurons/detail/parameter_view.h>
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
@@ -33,11 +33,12 @@ inline bool is_plain(const at::Tensor& tensor) {
 
 /// The kernels for an input, or null for the composed path.
 template <class Activation>
-const Backend* backend_for(const at::Tensor& input, const Pair<at::Tensor>& weight) {
+const Backend* backend_for(const at::Tensor& input, const Parameters& parameters) {
   if (input.is_meta() && is_plain(input)) {
     return &kShapesOnly;
   }
-  if (input.numel() == 0 || !is_plain(input) || !is_plain(weight.pos) || !is_plain(weight.neg)) {
+  if (input.numel() == 0 || !is_plain(input) || !is_plain(parameters.weight.pos) ||
+      !is_plain(parameters.weight.neg) || !is_plain(parameters.bias)) {
     return nullptr;
   }
   if (input.is_cpu()) {
@@ -55,6 +56,21 @@ const Backend* backend_for(const at::Tensor& input, const Pair<at::Tensor>& weig
   return nullptr;
 }
 
+/// Puts the parameters into a task as kernels read them.
+template <class Activation, class Task>
+void read_parameters(const Parameters& parameters, Slopes kind, const Layout& layout, Task& task) {
+  if constexpr (Activation::has_weight) {
+    const ParameterView view(kind, layout);
+    task.weight = {view.read(parameters.weight.pos), view.read(parameters.weight.neg)};
+    task.weight_index = view.index();
+  }
+  if (parameters.bias.defined()) {
+    const ParameterView view(Slopes::per_channel, layout);
+    task.bias = view.read(parameters.bias);
+    task.bias_index = view.index();
+  }
+}
+
 /// A forward pass: the output, and what backward needs to know of it.
 struct Forwarded {
   at::Tensor output;
@@ -64,21 +80,21 @@ struct Forwarded {
 };
 
 /// \param backend the kernels, or null for the composed path.
-/// \param kind meaningless for an activation without weights.
+/// \param kind of the slopes; meaningless for an activation without.
 template <class Activation>
 Forwarded run_forward(
     const Backend* backend,
     const at::Tensor& input,
-    const Pair<at::Tensor>& weight,
+    const Parameters& parameters,
     Slopes kind,
     std::int64_t dim,
     bool keep_signs) {
   Forwarded result;
   if (backend == nullptr) {
-    result.output = composed::forward<Activation>(input, weight, kind, dim);
+    result.output = composed::forward<Activation>(input, parameters, kind, dim);
     if constexpr (Activation::saved == Saved::signs) {
       if (keep_signs) {
-        result.signs = composed::signs<Activation>(input);
+        result.signs = composed::signs<Activation>(input, parameters.bias, dim);
       }
     }
     return result;
@@ -90,15 +106,9 @@ Forwarded run_forward(
   task.row = layout.row();
   if (Activation::saved == Saved::signs && keep_signs) {
     result.sign_group = backend->sign_group(input.scalar_type());
-    const std::int64_t groups = (layout.numel + result.sign_group - 1) / result.sign_group;
-    task.signs =
-        at::empty({groups * (kSignBits * result.sign_group / 8)}, input.options().dtype(at::kByte));
+    task.signs = at::empty({sign_bytes(layout.numel)}, input.options().dtype(at::kByte));
   }
-  if constexpr (Activation::has_weight) {
-    const SlopesView view(kind, layout);
-    task.weight = {view.read(weight.pos), view.read(weight.neg)};
-    task.weight_index = view.index();
-  }
+  read_parameters<Activation>(parameters, kind, layout, task);
   backend->forward(task);
   result.output = std::move(task.output);
   result.strides = layout.strides;
@@ -124,15 +134,22 @@ inline ReadableGradient readable(const at::Tensor& grad, const Layout& layout) {
   return {layout.empty_output(grad.options()).copy_(grad), false};
 }
 
+inline Wanted wanted_gradients(const Parameters& parameters) {
+  const auto wanted = [](const at::Tensor& tensor) {
+    return tensor.defined() && tensor.requires_grad();
+  };
+  return {wanted(parameters.weight.pos) || wanted(parameters.weight.neg), wanted(parameters.bias)};
+}
+
 /// What forward left for backward.
 struct Saves {
   at::Tensor kept; ///< the input, the output, or undefined
   at::Tensor signs;
   int sign_group;
-  Pair<at::Tensor> weight;
+  Parameters parameters;
   Slopes kind;
   std::int64_t dim;
-  bool weight_gradients;
+  Wanted wanted;
 };
 
 template <class Activation>
@@ -146,24 +163,27 @@ composed::Gradients run_backward(
   task.signs = saves.signs;
   task.grad_input = layout.empty_input(grad.options());
   task.row = layout.row();
-  composed::Gradients result;
-  if constexpr (Activation::has_weight) {
-    const SlopesView view(saves.kind, layout);
-    task.weight = {view.read(saves.weight.pos), view.read(saves.weight.neg)};
-    task.weight_index = view.index();
-    if (saves.weight_gradients) {
-      task.grad_weight = at::empty({2, view.index().count}, task.weight.pos.options());
-    }
-    backend.backward(task);
-    if (saves.weight_gradients) {
-      result.weight = {
-          view.gradient(task.grad_weight.select(0, 0), saves.weight.pos),
-          view.gradient(task.grad_weight.select(0, 1), saves.weight.neg)};
-    }
-  } else {
-    backend.backward(task);
+  read_parameters<Activation>(saves.parameters, saves.kind, layout, task);
+  const auto& weight = saves.parameters.weight;
+  const auto& bias = saves.parameters.bias;
+  if (saves.wanted.weight) {
+    task.grad_weight = at::empty({2, task.weight_index.count}, task.weight.pos.options());
   }
+  if (saves.wanted.bias) {
+    task.grad_bias = at::empty({task.bias_index.count}, task.bias.options());
+  }
+  backend.backward(task);
+  composed::Gradients result;
   result.input = std::move(task.grad_input);
+  if (saves.wanted.weight) {
+    const ParameterView view(saves.kind, layout);
+    result.parameters.weight = {
+        view.gradient(task.grad_weight.select(0, 0), weight.pos),
+        view.gradient(task.grad_weight.select(0, 1), weight.neg)};
+  }
+  if (saves.wanted.bias) {
+    result.parameters.bias = task.grad_bias.to(bias.scalar_type());
+  }
   return result;
 }
 
@@ -172,30 +192,33 @@ struct LinkedFunction : torch::autograd::Function<LinkedFunction<Activation>> {
   using Context = torch::autograd::AutogradContext;
   using Tensors = torch::autograd::variable_list;
 
-  /// \param weights two tensors, or none: an autograd function takes no undefined ones.
-  template <class... Weights>
+  /// \param tensors those of `Parameters` that there are: an autograd function takes no undefined
+  /// ones.
+  template <class... Tensor>
   static at::Tensor forward(
       Context* context,
       const at::Tensor& input,
       std::int64_t dim,
       std::int64_t kind,
-      const Weights&... weights) {
-    const Pair<at::Tensor> weight{weights...};
-    const bool weight_gradients = (false || ... || weights.requires_grad());
+      const Tensor&... tensors) {
+    const Parameters parameters = parameters_of(tensors...);
+    const auto& [weight, bias] = parameters;
+    const Wanted wanted = wanted_gradients(parameters);
     const auto result = run_forward<Activation>(
-        backend_for<Activation>(input, weight), input, weight, Slopes(kind), dim, true);
+        backend_for<Activation>(input, parameters), input, parameters, Slopes(kind), dim, true);
     at::Tensor kept;
     if (Activation::saved == Saved::input) {
       kept = input;
-    } else if (keeps_output<Activation>(weight_gradients)) {
+    } else if (keeps_output<Activation>(wanted.weight)) {
       kept = result.output;
     }
-    context->save_for_backward({kept, result.signs, weight.pos, weight.neg});
+    context->save_for_backward({kept, result.signs, weight.pos, weight.neg, bias});
     auto& data = context->saved_data;
     data["dim"] = dim;
     data["kind"] = kind;
     data["sign_group"] = result.sign_group;
-    data["weight_gradients"] = weight_gradients;
+    data["weight_gradients"] = wanted.weight;
+    data["bias_gradient"] = wanted.bias;
     data["strides"] = at::IntArrayRef(result.strides);
     return result.output;
   }
@@ -207,16 +230,16 @@ struct LinkedFunction : torch::autograd::Function<LinkedFunction<Activation>> {
         saved[0],
         saved[1],
         static_cast<int>(data["sign_group"].toInt()),
-        {saved[2], saved[3]},
+        {{saved[2], saved[3]}, saved[4]},
         Slopes(data["kind"].toInt()),
         data["dim"].toInt(),
-        data["weight_gradients"].toBool()};
+        {data["weight_gradients"].toBool(), data["bias_gradient"].toBool()}};
     const at::Tensor& grad = grads[0];
     at::DimVector sizes(grad.sizes().begin(), grad.sizes().end());
     sizes[saves.dim] /= 2;
     const auto strides = data["strides"].toIntVector();
     composed::Gradients result;
-    const Backend* backend = backend_for<Activation>(grad, saves.weight);
+    const Backend* backend = backend_for<Activation>(grad, saves.parameters);
     // What the composed path left no kernel reads.
     if (backend != nullptr && !strides.empty() && !at::GradMode::is_enabled()) {
       result =
@@ -226,17 +249,15 @@ struct LinkedFunction : torch::autograd::Function<LinkedFunction<Activation>> {
         saves.signs = composed::unpack_signs(saves.signs, saves.sign_group, sizes, strides);
       }
       result = composed::backward<Activation>(
-          grad,
-          saves.kept,
-          saves.signs,
-          saves.weight,
-          saves.kind,
-          saves.dim,
-          saves.weight_gradients);
+          grad, saves.kept, saves.signs, saves.parameters, saves.kind, saves.dim, saves.wanted);
     }
     Tensors gradients{result.input, {}, {}};
+    const auto& [weight, bias] = result.parameters;
     if constexpr (Activation::has_weight) {
-      gradients.insert(gradients.end(), {result.weight.pos, result.weight.neg});
+      gradients.insert(gradients.end(), {weight.pos, weight.neg});
+    }
+    if (saves.parameters.bias.defined()) {
+      gradients.push_back(bias);
     }
     return gradients;
   }
@@ -245,15 +266,21 @@ struct LinkedFunction : torch::autograd::Function<LinkedFunction<Activation>> {
 /// The linked layer: checks its arguments, and records for backward only what somebody will
 /// differentiate.
 template <class Activation>
-at::Tensor linked(const at::Tensor& input, const Pair<at::Tensor>& weight, std::int64_t dim) {
+at::Tensor linked(const at::Tensor& input, const Parameters& parameters, std::int64_t dim) {
   dim = check_input(Activation::name, input, dim);
+  const auto& [weight, bias] = parameters;
   Slopes kind = Slopes::one;
-  bool differentiated = input.requires_grad();
-  bool forward_mode = input._fw_grad(0).defined();
   if constexpr (Activation::has_weight) {
     kind = check_weight(Activation::name, weight, input, dim);
-    differentiated |= weight.pos.requires_grad() || weight.neg.requires_grad();
-    forward_mode |= weight.pos._fw_grad(0).defined() || weight.neg._fw_grad(0).defined();
+  }
+  check_bias(Activation::name, bias, input, dim);
+  bool differentiated = false;
+  bool forward_mode = false;
+  for (const at::Tensor* tensor : {&input, &weight.pos, &weight.neg, &bias}) {
+    if (tensor->defined()) {
+      differentiated |= tensor->requires_grad();
+      forward_mode |= tensor->_fw_grad(0).defined();
+    }
   }
   TORCH_CHECK(
       !forward_mode,
@@ -261,15 +288,18 @@ at::Tensor linked(const at::Tensor& input, const Pair<at::Tensor>& weight, std::
       ": expected no tangents, got some: forward-mode differentiation is not supported");
   // Grad mode is off inside a function's forward, so this is the place to ask.
   if (at::GradMode::is_enabled() && differentiated) {
-    const auto number = static_cast<std::int64_t>(kind);
+    const auto apply = [&](const auto&... tensors) {
+      return LinkedFunction<Activation>::apply(
+          input, dim, static_cast<std::int64_t>(kind), tensors...);
+    };
     if constexpr (Activation::has_weight) {
-      return LinkedFunction<Activation>::apply(input, dim, number, weight.pos, weight.neg);
+      return bias.defined() ? apply(weight.pos, weight.neg, bias) : apply(weight.pos, weight.neg);
     } else {
-      return LinkedFunction<Activation>::apply(input, dim, number);
+      return bias.defined() ? apply(bias) : apply();
     }
   }
   return run_forward<Activation>(
-             backend_for<Activation>(input, weight), input, weight, kind, dim, false)
+             backend_for<Activation>(input, parameters), input, parameters, kind, dim, false)
       .output;
 }
 

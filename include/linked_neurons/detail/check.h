@@ -2,7 +2,8 @@
 /// Bad input is refused by name: the function, what was expected, what came.
 #pragma once
 
-#include <linked_neurons/activation/activation.h>
+#include <linked_neurons/detail/parameters.h>
+#include <linked_neurons/detail/types.h>
 
 #include <ATen/core/Tensor.h>
 #include <c10/util/Exception.h>
@@ -10,15 +11,6 @@
 #include <cstdint>
 
 namespace linked_neurons::detail {
-
-inline bool is_16_bit(at::ScalarType type) {
-  return type == at::kHalf || type == at::kBFloat16;
-}
-
-/// The type in which tensors of `type` are computed.
-inline at::ScalarType compute_type(at::ScalarType type) {
-  return is_16_bit(type) ? at::kFloat : type;
-}
 
 /// Checks an input and its channel axis; returns the axis counted from the front.
 /// \throws c10::Error
@@ -53,37 +45,60 @@ inline std::int64_t check_input(const char* name, const at::Tensor& input, std::
   return dim < 0 ? dim + input.dim() : dim;
 }
 
-/// How many slopes a half has.
-enum class Slopes { one, per_channel, per_element };
+/// Checks that a trained tensor goes with a checked input: its type and its device.
+/// \throws c10::Error
+inline void check_parameter(
+    const char* name, const char* which, const at::Tensor& parameter, const at::Tensor& input) {
+  const auto type = input.scalar_type();
+  TORCH_CHECK(
+      parameter.defined(), name, ": expected ", which, " to be a tensor, got an undefined one");
+  TORCH_CHECK(
+      parameter.scalar_type() == type || (is_16_bit(type) && parameter.scalar_type() == at::kFloat),
+      name,
+      ": expected ",
+      which,
+      " of type ",
+      type,
+      is_16_bit(type) ? " or Float" : "",
+      ", as the input, got ",
+      parameter.scalar_type());
+  TORCH_CHECK(
+      parameter.device() == input.device(),
+      name,
+      ": expected ",
+      which,
+      " on ",
+      input.device(),
+      ", as the input, got ",
+      parameter.device());
+}
+
+/// Checks the bias that goes with a checked input, if there is one.
+/// \throws c10::Error
+inline void check_bias(
+    const char* name, const at::Tensor& bias, const at::Tensor& input, std::int64_t dim) {
+  if (!bias.defined()) {
+    return;
+  }
+  check_parameter(name, "bias", bias, input);
+  TORCH_CHECK(
+      bias.dim() == 1 && bias.size(0) == input.size(dim),
+      name,
+      ": expected bias of shape [",
+      input.size(dim),
+      "] (the channels at dim ",
+      dim,
+      "), got ",
+      bias.sizes());
+}
 
 /// Checks the slopes that go with a checked input; returns which kind they are.
 /// \throws c10::Error
 inline Slopes check_weight(
     const char* name, const Pair<at::Tensor>& weight, const at::Tensor& input, std::int64_t dim) {
-  const auto type = input.scalar_type();
   const auto elements = input.sizes().slice(1);
   const auto check_one = [&](const char* which, const at::Tensor& slopes) {
-    TORCH_CHECK(
-        slopes.defined(), name, ": expected ", which, " to be a tensor, got an undefined one");
-    TORCH_CHECK(
-        slopes.scalar_type() == type || (is_16_bit(type) && slopes.scalar_type() == at::kFloat),
-        name,
-        ": expected ",
-        which,
-        " of type ",
-        type,
-        is_16_bit(type) ? " or Float" : "",
-        ", as the input, got ",
-        slopes.scalar_type());
-    TORCH_CHECK(
-        slopes.device() == input.device(),
-        name,
-        ": expected ",
-        which,
-        " on ",
-        input.device(),
-        ", as the input, got ",
-        slopes.device());
+    check_parameter(name, which, slopes, input);
     if (slopes.numel() == 1 && slopes.dim() <= 1) {
       return Slopes::one;
     }

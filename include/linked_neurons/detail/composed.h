@@ -41,7 +41,8 @@ inline Pair<at::Tensor> halves(const at::Tensor& tensor, std::int64_t dim) {
       widened(tensor.narrow(dim, 0, channels)), widened(tensor.narrow(dim, channels, channels))};
 }
 
-/// The sizes with which slopes broadcast against an input of `axes` axes.
+/// The sizes with which slopes (or a bias: one number a channel) broadcast against an input of
+/// `axes` axes.
 inline at::DimVector broadcast_sizes(
     const at::Tensor& slopes, Slopes kind, std::int64_t dim, std::int64_t axes) {
   at::DimVector sizes(slopes.sizes().begin(), slopes.sizes().end());
@@ -63,25 +64,35 @@ inline Pair<at::Tensor> broadcast(
   return {one(weight.pos), one(weight.neg)};
 }
 
-/// Elementwise gradients summed for the slopes that they belong to.
+/// What the activation is applied to, in the type that computes.
+inline at::Tensor biased(const at::Tensor& input, const at::Tensor& bias, std::int64_t dim) {
+  if (!bias.defined()) {
+    return widened(input);
+  }
+  const auto sizes = broadcast_sizes(bias, Slopes::per_channel, dim, input.dim());
+  return widened(input) + widened(bias.view(sizes));
+}
+
+/// Elementwise gradients summed for the parameters that they belong to.
 inline at::Tensor sum_for(
-    const at::Tensor& slopes, Slopes kind, const at::Tensor& each, std::int64_t dim) {
-  return each.sum_to_size(broadcast_sizes(slopes, kind, dim, each.dim()))
-      .view(slopes.sizes())
-      .to(slopes.scalar_type());
+    const at::Tensor& parameter, Slopes kind, const at::Tensor& each, std::int64_t dim) {
+  return each.sum_to_size(broadcast_sizes(parameter, kind, dim, each.dim()))
+      .view(parameter.sizes())
+      .to(parameter.scalar_type());
 }
 
 template <class Activation>
 at::Tensor forward(
-    const at::Tensor& input, const Pair<at::Tensor>& weight, Slopes kind, std::int64_t dim) {
-  const auto y = detail::forward<Activation>(widened(input), broadcast(weight, kind, input, dim));
+    const at::Tensor& input, const Parameters& parameters, Slopes kind, std::int64_t dim) {
+  const auto y = detail::forward<Activation>(
+      biased(input, parameters.bias, dim), broadcast(parameters.weight, kind, input, dim));
   return at::cat({y.pos, y.neg}, dim).to(input.scalar_type());
 }
 
 /// Both halves' signs as booleans, stacked along a new first axis.
 template <class Activation>
-at::Tensor signs(const at::Tensor& input) {
-  const auto bits = Activation::signs(widened(input));
+at::Tensor signs(const at::Tensor& input, const at::Tensor& bias, std::int64_t dim) {
+  const auto bits = Activation::signs(biased(input, bias, dim));
   return at::stack({bits.pos, bits.neg});
 }
 
@@ -101,10 +112,10 @@ inline at::Tensor unpack_signs(
        planes.select(0, 1).contiguous().as_strided(sizes, strides)});
 }
 
-/// Gradients with respect to the input and, where wanted, the slopes.
+/// Gradients with respect to the input and, where wanted, the parameters.
 struct Gradients {
   at::Tensor input;
-  Pair<at::Tensor> weight;
+  Parameters parameters;
 };
 
 /// `kept` is the input or the output, as the activation has it; `signs` as above.
@@ -113,13 +124,13 @@ Gradients backward(
     const at::Tensor& grad,
     const at::Tensor& kept,
     const at::Tensor& signs,
-    const Pair<at::Tensor>& weight,
+    const Parameters& parameters,
     Slopes kind,
     std::int64_t dim,
-    bool weight_gradients) {
+    const Wanted& wanted) {
   Kept<at::Tensor, at::Tensor> start;
   if constexpr (Activation::saved == Saved::input) {
-    start.input = widened(kept);
+    start.input = biased(kept, parameters.bias, dim);
   } else if (kept.defined()) {
     start.output = halves(kept, dim);
   }
@@ -127,15 +138,20 @@ Gradients backward(
     start.signs = {signs.select(0, 0), signs.select(0, 1)};
   }
   const auto grads = halves(grad, dim);
+  const auto& weight = parameters.weight;
   const auto slopes = broadcast(weight, kind, grad, dim);
   Gradients result;
-  result.input = detail::backward<Activation>(start, grads, slopes).to(grad.scalar_type());
+  const at::Tensor grad_z = detail::backward<Activation>(start, grads, slopes);
+  result.input = grad_z.to(grad.scalar_type());
   if constexpr (Activation::has_weight) {
-    if (weight_gradients) {
+    if (wanted.weight) {
       const auto each = detail::weight_gradient<Activation>(start, grads, slopes);
-      result.weight = {
+      result.parameters.weight = {
           sum_for(weight.pos, kind, each.pos, dim), sum_for(weight.neg, kind, each.neg, dim)};
     }
+  }
+  if (wanted.bias) {
+    result.parameters.bias = sum_for(parameters.bias, Slopes::per_channel, grad_z, dim);
   }
   return result;
 }

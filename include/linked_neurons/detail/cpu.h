@@ -37,33 +37,53 @@ void forward(const ForwardTask& task, Target target) {
   });
 }
 
+/// Backward with the sums that the task asks for, in parts that are added at the end.
+template <class Activation, class T, bool kWeightGradients>
+void backward_with_sums(const BackwardTask& task, Target target) {
+  const auto args = arguments<T>(task);
+  const std::int64_t blocks = block_count(args.numel);
+  const std::int64_t weights = kWeightGradients ? task.weight_index.count : 0;
+  const std::int64_t biases = task.grad_bias.defined() ? task.bias_index.count : 0;
+  const std::int64_t count = 2 * weights + biases;
+  // The partial sums take no more memory than the input.
+  const std::int64_t slices =
+      std::clamp<std::int64_t>(std::min(blocks / kGrain, args.numel / count), 1, kMaxSlices);
+  const std::int64_t length = (blocks + slices - 1) / slices;
+  const auto type = compute_type(task.grad_input.scalar_type());
+  const at::Tensor partial = at::zeros({slices, count}, task.grad_input.options().dtype(type));
+  parallel_for(slices, 1, [&](auto begin, auto end) {
+    for (auto slice = begin; slice < end; ++slice) {
+      auto* const sums = data<Compute<T>>(partial) + slice * count;
+      const BackwardBlocks<Activation, T, kWeightGradients> loop{
+          args, {{sums, sums + weights}, biases > 0 ? sums + 2 * weights : nullptr}};
+      run_for(target, loop, slice * length, std::min((slice + 1) * length, blocks));
+    }
+  });
+  const at::Tensor total = at::sum(partial, 0);
+  if (weights > 0) {
+    task.grad_weight.copy_(total.narrow(0, 0, 2 * weights).view({2, weights}));
+  }
+  if (biases > 0) {
+    task.grad_bias.copy_(total.narrow(0, 2 * weights, biases));
+  }
+}
+
 template <class Activation>
 void backward(const BackwardTask& task, Target target) {
   dispatch(task.grad_input.scalar_type(), [&](auto type) {
     using T = decltype(type);
-    const auto args = arguments<T>(task);
-    const std::int64_t blocks = block_count(args.numel);
     if constexpr (Activation::has_weight) {
       if (task.grad_weight.defined()) {
-        // The partial sums take no more memory than the input.
-        const std::int64_t count = task.weight_index.count;
-        const std::int64_t slices = std::clamp<std::int64_t>(
-            std::min(blocks / kGrain, args.numel / (2 * count)), 1, kMaxSlices);
-        const std::int64_t length = (blocks + slices - 1) / slices;
-        const at::Tensor partial = at::zeros({slices, 2, count}, task.grad_weight.options());
-        parallel_for(slices, 1, [&](auto begin, auto end) {
-          for (auto slice = begin; slice < end; ++slice) {
-            auto* sums = data<Compute<T>>(partial) + slice * 2 * count;
-            const BackwardBlocks<Activation, T, true> loop{args, {sums, sums + count}};
-            run_for(target, loop, slice * length, std::min((slice + 1) * length, blocks));
-          }
-        });
-        task.grad_weight.copy_(at::sum(partial, 0));
-        return;
+        return backward_with_sums<Activation, T, true>(task, target);
       }
     }
-    const BackwardBlocks<Activation, T, false> loop{args, {}};
-    parallel_for(blocks, kGrain, [&](auto begin, auto end) { run_for(target, loop, begin, end); });
+    if (task.grad_bias.defined()) {
+      return backward_with_sums<Activation, T, false>(task, target);
+    }
+    const BackwardBlocks<Activation, T, false> loop{arguments<T>(task), {}};
+    parallel_for(block_count(task.grad_input.numel()), kGrain, [&](auto begin, auto end) {
+      run_for(target, loop, begin, end);
+    });
   });
 }
 

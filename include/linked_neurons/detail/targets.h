@@ -44,13 +44,11 @@ void run_baseline(const Loop& loop, std::int64_t begin, std::int64_t end) {
 #if defined(__clang__)
 #define LINKED_NEURONS_TARGET(features) __attribute__((target(features), flatten))
 #else
-// Left alone g++ prefers half of the register's width, and with -std=c++17 (but not gnu++17) it makes
-// no fused multiply-adds, which clang does either way.
-#define LINKED_NEURONS_TARGET(features)                                  \
-  __attribute__((                                                        \
-      target(features ",prefer-vector-width=512"),                       \
-      optimize("fp-contract=fast"),                                      \
-      flatten))
+// Left alone g++ prefers half of the register's width, and with -std=c++17 (but not gnu++17) it
+// makes no fused multiply-adds, which clang does either way.
+#define LINKED_NEURONS_TARGET(features) \
+  __attribute__((                       \
+      target(features ",prefer-vector-width=512"), optimize("fp-contract=fast"), flatten))
 #endif
 
 template <class Loop>

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <linked_neurons/detail/arguments.h>
+#include <linked_neurons/detail/types.h>
 
 #include <ATen/core/Tensor.h>
 
@@ -16,7 +17,9 @@ struct ForwardTask {
   at::Tensor signs; ///< bytes, or undefined where they are not kept
   std::int64_t row;
   Pair<at::Tensor> weight; ///< contiguous, in the computing type; undefined without weights
-  WeightIndex weight_index;
+  ParameterIndex weight_index;
+  at::Tensor bias; ///< likewise
+  ParameterIndex bias_index;
 };
 
 struct BackwardTask {
@@ -27,8 +30,11 @@ struct BackwardTask {
   at::Tensor grad_input;
   std::int64_t row;
   Pair<at::Tensor> weight;
-  WeightIndex weight_index;
+  ParameterIndex weight_index;
+  at::Tensor bias; ///< read where `kept` is the input
+  ParameterIndex bias_index;
   at::Tensor grad_weight; ///< [2, count] in the computing type, or undefined where not wanted
+  at::Tensor grad_bias;   ///< [channels] in the computing type, or undefined where not wanted
 };
 
 template <class T>
@@ -45,7 +51,8 @@ ForwardArguments<T> arguments(const ForwardTask& task) {
       data<std::uint8_t>(task.signs),
       task.input.numel(),
       task.row,
-      {data<C>(task.weight.pos), data<C>(task.weight.neg), task.weight_index}};
+      {data<C>(task.weight.pos), data<C>(task.weight.neg), task.weight_index},
+      {data<C>(task.bias), task.bias_index}};
 }
 
 template <class T>
@@ -59,25 +66,17 @@ BackwardArguments<T> arguments(const BackwardTask& task) {
       task.grad_input.numel(),
       task.row,
       {data<C>(task.weight.pos), data<C>(task.weight.neg), task.weight_index},
+      {data<C>(task.bias), task.bias_index},
       task.grad_is_uniform};
 }
 
-/// Calls `body` with a value of the type in which elements of `type` lie in memory: the one list of
-/// the types that the kernels take.
-template <class Body>
-void dispatch(at::ScalarType type, const Body& body) {
-  switch (type) {
-  case at::kDouble:
-    return body(double{});
-  case at::kFloat:
-    return body(float{});
-  case at::kHalf:
-    return body(Half{});
-  case at::kBFloat16:
-    return body(BFloat16{});
-  default:
-    TORCH_INTERNAL_ASSERT(false, "no kernel for type ", type);
-  }
+/// Where the sums of a task go.
+template <class C>
+Sums<C> sums_of(const BackwardTask& task) {
+  C* const weight = data<C>(task.grad_weight);
+  return {
+      {weight, weight == nullptr ? nullptr : weight + task.weight_index.count},
+      data<C>(task.grad_bias)};
 }
 
 /// The entry points of a backend for one activation.

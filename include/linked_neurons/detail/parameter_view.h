@@ -1,5 +1,5 @@
 /// \file
-/// Slopes as the kernels read them, and their gradients as LibTorch wants them back.
+/// Trained parameters as the kernels read them, and their gradients as LibTorch wants them back.
 #pragma once
 
 #include <linked_neurons/detail/arguments.h>
@@ -13,10 +13,10 @@
 
 namespace linked_neurons::detail {
 
-/// Where the slopes of one half lie for an input of a given layout.
-class SlopesView {
+/// Where the slopes of one half, or a bias, lie for an input of a given layout.
+class ParameterView {
  public:
-  SlopesView(Slopes kind, const Layout& layout) : kind_(kind) {
+  ParameterView(Slopes kind, const Layout& layout) : kind_(kind) {
     if (kind == Slopes::one) {
       index_ = {layout.row(), 1};
     } else if (kind == Slopes::per_channel) {
@@ -32,36 +32,36 @@ class SlopesView {
     }
   }
 
-  const WeightIndex& index() const {
+  const ParameterIndex& index() const {
     return index_;
   }
 
-  /// The slopes in the computing type, in the order of `index`.
-  at::Tensor read(const at::Tensor& slopes) const {
-    const auto type = compute_type(slopes.scalar_type());
+  /// The numbers in the computing type, in the order of `index`.
+  at::Tensor read(const at::Tensor& parameter) const {
+    const auto type = compute_type(parameter.scalar_type());
     if (kind_ != Slopes::per_element) {
-      return slopes.to(type).contiguous();
+      return parameter.to(type).contiguous();
     }
-    if (!repeated_ && slopes.scalar_type() == type &&
-        same_strides(sizes_, slopes.strides(), strides_)) {
-      return slopes;
+    if (!repeated_ && parameter.scalar_type() == type &&
+        same_strides(sizes_, parameter.strides(), strides_)) {
+      return parameter;
     }
-    return at::empty_strided(sizes_, strides_, slopes.options().dtype(type))
-        .copy_(slopes.expand(sizes_));
+    return at::empty_strided(sizes_, strides_, parameter.options().dtype(type))
+        .copy_(parameter.expand(sizes_));
   }
 
-  /// The gradient of `slopes` from the sums in the order of `index`.
-  at::Tensor gradient(const at::Tensor& sums, const at::Tensor& slopes) const {
+  /// The gradient of `parameter` from the sums in the order of `index`.
+  at::Tensor gradient(const at::Tensor& sums, const at::Tensor& parameter) const {
     if (kind_ != Slopes::per_element) {
-      return sums.view(slopes.sizes()).to(slopes.scalar_type());
+      return sums.view(parameter.sizes()).to(parameter.scalar_type());
     }
     const at::Tensor each = sums.as_strided(sizes_, strides_, sums.storage_offset());
-    return (repeated_ ? each.sum(0) : each).to(slopes.scalar_type());
+    return (repeated_ ? each.sum(0) : each).to(parameter.scalar_type());
   }
 
  private:
   Slopes kind_;
-  WeightIndex index_{1, 1};
+  ParameterIndex index_{1, 1};
   bool repeated_ = false;
   at::DimVector sizes_, strides_;
 };

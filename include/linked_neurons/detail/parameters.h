@@ -1,0 +1,40 @@
+/// \file
+/// The trained tensors of a layer.
+#pragma once
+
+#include <linked_neurons/activation/activation.h>
+
+#include <ATen/core/Tensor.h>
+
+namespace linked_neurons::detail {
+
+/// How many slopes a half has.
+enum class Slopes { one, per_channel, per_element };
+
+/// What a layer computes with besides its input; undefined where it has none.
+struct Parameters {
+  Pair<at::Tensor> weight;
+  at::Tensor bias; ///< one number a channel, added to the input before the activation
+};
+
+inline Parameters parameters_of() {
+  return {};
+}
+inline Parameters parameters_of(const at::Tensor& bias) {
+  return {{}, bias};
+}
+inline Parameters parameters_of(const at::Tensor& pos, const at::Tensor& neg) {
+  return {{pos, neg}, {}};
+}
+inline Parameters parameters_of(
+    const at::Tensor& pos, const at::Tensor& neg, const at::Tensor& bias) {
+  return {{pos, neg}, bias};
+}
+
+/// Which of their gradients somebody asks for.
+struct Wanted {
+  bool weight;
+  bool bias;
+};
+
+} // namespace linked_neurons::detail
