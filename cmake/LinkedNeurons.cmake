@@ -3,6 +3,7 @@
 include_guard(GLOBAL)
 include("${CMAKE_CURRENT_LIST_DIR}/LinkedNeuronsTorch.cmake")
 include("${CMAKE_CURRENT_LIST_DIR}/LinkedNeuronsCuda.cmake")
+include("${CMAKE_CURRENT_LIST_DIR}/LinkedNeuronsTorchOps.cmake")
 
 set(LINKED_NEURONS_CUDA AUTO CACHE STRING
     "CUDA kernels: AUTO compiles them where LibTorch and nvcc allow it, ON insists, OFF does without")
@@ -22,6 +23,7 @@ function(linked_neurons_complete target include_dir)
   set(LINKED_NEURONS_TEXT
       "LibTorch ${version} in ${LINKED_NEURONS_TORCH_PREFIX} (${LINKED_NEURONS_TORCH_FROM}); \
 ${LINKED_NEURONS_CUDA_TEXT}" PARENT_SCOPE)
+  linked_neurons_make_torch_ops(${target} "${include_dir}")
 endfunction()
 
 set(LINKED_NEURONS_NO_TORCH

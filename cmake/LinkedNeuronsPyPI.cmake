@@ -76,3 +76,13 @@ function(linked_neurons_pypi_nvcc)
   # Wheels have no unversioned link, which is the name that CMake looks for.
   set(CUDA_CUDART "${root}/lib/libcudart.so.13" CACHE FILEPATH "The CUDA runtime, from PyPI" FORCE)
 endfunction()
+
+# A Python that has TensorBoard, for the test that reads our event files back; empty where PyPI is off.
+function(linked_neurons_pypi_tensorboard python)
+  set(${python} "" PARENT_SCOPE)
+  if(NOT LINKED_NEURONS_PYPI STREQUAL "OFF")
+    set(environment "${LINKED_NEURONS_PYPI_DIR}/tensorboard")
+    _linked_neurons_pip("${environment}" tensorboard==2.20.0 setuptools==80.9.0)
+    set(${python} "${environment}/bin/python" PARENT_SCOPE)
+  endif()
+endfunction()

@@ -1,11 +1,13 @@
 // Trains one small convolutional network on Fashion-MNIST once for each activation and compares
 // test accuracy, seconds an epoch and parameters. `fashion_mnist --help` says what it can be told.
 
-#include "../common/settle_allocator.h"
-#include "data_set.h"
+#include "../common/device.h"
+#include "../common/mnist.h"
+#include "../common/progress.h"
 #include "options.h"
-#include "progress.h"
 #include "train.h"
+
+#include <linked_neurons/settle_allocator.h>
 
 #include <torch/torch.h>
 
@@ -20,41 +22,16 @@
 namespace fashion_mnist {
 namespace {
 
-torch::Device choose_device(const std::string& wanted) {
-  if (wanted.empty()) {
-    return torch::cuda::is_available() ? torch::Device(torch::kCUDA, 0)
-                                       : torch::Device(torch::kCPU);
-  }
-  torch::Device device(wanted);
-  if (device.is_cuda()) {
-    if (!device.has_index()) {
-      device.set_index(0);
-    }
-    const auto present = static_cast<c10::DeviceIndex>(torch::cuda::device_count());
-    if (device.index() >= present) {
-      throw UsageError(
-          "--device " + wanted + ": LibTorch sees " +
-          (present == 0 ? "no CUDA device" : "CUDA devices 0 to " + std::to_string(present - 1)));
-    }
-  }
-  return device;
-}
-
-Tensors to_tensors(const Split& split, const torch::Device& device) {
-  const auto tensor = [](const Idx& idx) {
-    // from_blob() takes a mutable pointer for a tensor that is only read, and copied at once.
-    return torch::from_blob(const_cast<std::uint8_t*>(idx.values.data()), idx.sizes, torch::kUInt8)
-        .clone();
-  };
+Tensors to_tensors(const examples::Split& split, const torch::Device& device) {
   return {
-      tensor(split.images).unsqueeze(1).to(device),
-      tensor(split.labels).to(torch::kLong).to(device)};
+      examples::to_tensor(split.images.values, split.images.sizes).unsqueeze(1).to(device),
+      examples::to_tensor(split.labels.values, split.labels.sizes).to(torch::kLong).to(device)};
 }
 
 void limit(Tensors& set, std::int64_t count) {
   const std::int64_t present = set.labels.size(0);
   if (count > present) {
-    throw UsageError(
+    throw examples::UsageError(
         "--train-images: expected at most " + std::to_string(present) +
         ", as many as there are, got " + std::to_string(count));
   }
@@ -105,12 +82,14 @@ void print_table(const std::vector<Result>& results) {
 
 void run(const Options& options) {
   const auto start = std::chrono::steady_clock::now();
-  const torch::Device device = choose_device(options.device);
+  const torch::Device device = examples::choose_device(options.device);
   if (device.is_cpu()) {
-    examples::settle_allocator();
+    linked_neurons::settle_allocator();
     torch::set_num_threads(static_cast<int>(options.threads));
   }
-  const DataSet data = load_data_set(options.data_dir);
+  const examples::Mnist data = examples::load_mnist(
+      options.data_dir.empty() ? examples::find_fashion_mnist()
+                               : std::filesystem::path(options.data_dir));
   Tensors train_set = to_tensors(data.train, device);
   limit(train_set, options.train_images);
   const Tensors test_set = to_tensors(data.test, device);
@@ -127,7 +106,7 @@ void run(const Options& options) {
   const Training training{
       options.epochs, options.batch_size, static_cast<std::uint64_t>(options.seed)};
   std::vector<Result> results;
-  Progress progress;
+  examples::Progress progress;
   for (const Activation& activation : activations()) {
     const auto report = [&](double done, const torch::Tensor& loss) {
       if (done == 1 || progress.due()) {
@@ -155,7 +134,7 @@ int main(int argc, char** argv) {
       fashion_mnist::run(options);
     }
     return 0;
-  } catch (const fashion_mnist::UsageError& error) {
+  } catch (const examples::UsageError& error) {
     std::fprintf(stderr, "fashion_mnist: %s\n", error.what());
     return 2;
   } catch (const c10::Error& error) {

@@ -1,11 +1,14 @@
 #include "options.h"
 
+#include "../common/usage_error.h"
+
 #include <algorithm>
 #include <cctype>
 #include <charconv>
 #include <cstdlib>
 #include <limits>
 #include <regex>
+#include <stdexcept>
 
 namespace fashion_mnist {
 namespace {
@@ -93,7 +96,7 @@ void set(
   try {
     option.set(options, value);
   } catch (const BadValue& expected) {
-    throw UsageError(source + ": expected " + expected.what() + ", got '" + value + "'");
+    throw examples::UsageError(source + ": expected " + expected.what() + ", got '" + value + "'");
   }
 }
 
@@ -105,7 +108,7 @@ const Option& find(const std::string& argument) {
     }
     names += std::string("--") + option.name + ", ";
   }
-  throw UsageError("unknown option '" + argument + "'; there are " + names + "--help");
+  throw examples::UsageError("unknown option '" + argument + "'; there are " + names + "--help");
 }
 
 } // namespace
@@ -132,7 +135,7 @@ Options parse_options(int argc, const char* const* argv) {
     const std::string name = argument.substr(0, equals);
     const Option& option = find(name);
     if (equals == std::string::npos && i + 1 == argc) {
-      throw UsageError(name + " needs a value");
+      throw examples::UsageError(name + " needs a value");
     }
     set(options,
         option,

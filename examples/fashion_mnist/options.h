@@ -3,13 +3,12 @@
 // What the program can be told, by options or by environment variables.
 
 #include <cstdint>
-#include <stdexcept>
 #include <string>
 
 namespace fashion_mnist {
 
 struct Options {
-  std::string data_dir;          ///< Empty: the folders that data_set.h names.
+  std::string data_dir;          ///< Empty: the folders that common/mnist.h names.
   std::string device;            ///< Empty: CUDA if there is a device, else the CPU.
   std::int64_t epochs = 3;       ///< At least 1.
   std::int64_t batch_size = 100; ///< At least 1.
@@ -21,12 +20,8 @@ struct Options {
   bool help = false;
 };
 
-/// The program was called in a way that it does not understand. The message says what it does.
-struct UsageError : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
-
-/// Reads the environment, then the command line, which wins. Throws UsageError.
+/// Reads the environment, then the command line, which wins. Throws
+/// examples::UsageError.
 Options parse_options(int argc, const char* const* argv);
 
 /// The text of --help.

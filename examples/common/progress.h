@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <string>
 
-namespace fashion_mnist {
+namespace examples {
 
 class Progress {
  public:
@@ -32,4 +32,4 @@ class Progress {
   Clock::time_point last_;
 };
 
-} // namespace fashion_mnist
+} // namespace examples

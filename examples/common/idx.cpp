@@ -11,7 +11,7 @@
 #include <zlib.h>
 #endif
 
-namespace fashion_mnist {
+namespace examples {
 namespace {
 
 using Bytes = std::vector<std::uint8_t>;
@@ -153,4 +153,4 @@ Idx read_idx(const std::filesystem::path& path, std::size_t dimensions) {
   return idx;
 }
 
-} // namespace fashion_mnist
+} // namespace examples

@@ -1,6 +1,7 @@
+/// \file
+/// What a CPU program that trains or measures does first. Not part of the umbrella header: it
+/// changes the program's allocator.
 #pragma once
-
-// What every CPU program of ours that trains or measures does first.
 
 #include <cstdlib> // defines __GLIBC__, where the C library is glibc
 
@@ -9,7 +10,7 @@
 #include <malloc.h>
 #endif
 
-namespace examples {
+namespace linked_neurons {
 
 /// Lets the C library keep the memory of large tensors for the next ones.
 ///
@@ -33,4 +34,4 @@ inline bool settle_allocator() {
 #endif
 }
 
-} // namespace examples
+} // namespace linked_neurons

@@ -9,7 +9,7 @@
 #include <filesystem>
 #include <vector>
 
-namespace fashion_mnist {
+namespace examples {
 
 /// An array of unsigned bytes, the last dimension running fastest.
 struct Idx {
@@ -26,4 +26,4 @@ bool reads_gzip();
 /// too early or goes on too long.
 Idx read_idx(const std::filesystem::path& path, std::size_t dimensions);
 
-} // namespace fashion_mnist
+} // namespace examples

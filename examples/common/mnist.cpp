@@ -1,11 +1,12 @@
-#include "data_set.h"
+#include "mnist.h"
 
 #include <algorithm>
 #include <optional>
 #include <stdexcept>
+#include <string>
 #include <vector>
 
-namespace fashion_mnist {
+namespace examples {
 namespace {
 
 namespace fs = std::filesystem;
@@ -50,25 +51,6 @@ std::string obstacle(const fs::path& folder) {
   return {};
 }
 
-fs::path find_folder() {
-  std::vector<fs::path> folders = {"/usr/share/datasets/fashion-mnist"};
-#ifdef LINKED_NEURONS_FETCHED_DATA_DIR
-  folders.emplace_back(LINKED_NEURONS_FETCHED_DATA_DIR);
-#endif
-  std::string obstacles;
-  for (const fs::path& folder : folders) {
-    const std::string problem = obstacle(folder);
-    if (problem.empty()) {
-      return folder;
-    }
-    obstacles += "\n  " + problem;
-  }
-  throw std::runtime_error(
-      "Fashion-MNIST was not found:" + obstacles +
-      "\nName its folder with --data-dir or LINKED_NEURONS_DATA_DIR, install Debian's package "
-      "dataset-fashion-mnist, or build the target 'demo', which fetches it.");
-}
-
 void check(bool holds, const fs::path& path, const std::string& expected, const std::string& got) {
   if (!holds) {
     throw std::runtime_error(path.string() + ": expected " + expected + ", got " + got);
@@ -109,16 +91,34 @@ Split load_split(const fs::path& folder, const char* images_name, const char* la
 
 } // namespace
 
-DataSet load_data_set(const std::string& folder) {
-  DataSet data;
-  data.folder = folder.empty() ? find_folder() : fs::path(folder);
-  const std::string problem = obstacle(data.folder);
+Mnist load_mnist(const fs::path& folder) {
+  const std::string problem = obstacle(folder);
   if (!problem.empty()) {
     throw std::runtime_error(problem);
   }
-  data.train = load_split(data.folder, train_images, train_labels);
-  data.test = load_split(data.folder, test_images, test_labels);
-  return data;
+  return {
+      folder,
+      load_split(folder, train_images, train_labels),
+      load_split(folder, test_images, test_labels)};
 }
 
-} // namespace fashion_mnist
+fs::path find_fashion_mnist() {
+  std::vector<fs::path> folders = {"/usr/share/datasets/fashion-mnist"};
+#ifdef LINKED_NEURONS_FETCHED_DATA_DIR
+  folders.emplace_back(LINKED_NEURONS_FETCHED_DATA_DIR);
+#endif
+  std::string obstacles;
+  for (const fs::path& folder : folders) {
+    const std::string problem = obstacle(folder);
+    if (problem.empty()) {
+      return folder;
+    }
+    obstacles += "\n  " + problem;
+  }
+  throw std::runtime_error(
+      "Fashion-MNIST was not found:" + obstacles +
+      "\nName its folder with --data-dir or LINKED_NEURONS_DATA_DIR, install Debian's package "
+      "dataset-fashion-mnist, or build the target 'demo', which fetches it.");
+}
+
+} // namespace examples

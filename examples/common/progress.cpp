@@ -9,7 +9,7 @@
 #include <unistd.h>
 #endif
 
-namespace fashion_mnist {
+namespace examples {
 namespace {
 
 bool is_terminal() {
@@ -54,4 +54,4 @@ void Progress::clear() {
   }
 }
 
-} // namespace fashion_mnist
+} // namespace examples

@@ -1,0 +1,183 @@
+// The layers alone, against their composed expressions and LibTorch's own activations:
+//
+//   layer/<activation>/<variant>/<pass>/<type>/<format>/<shape>
+//
+// `benchmark_layers --benchmark_filter='lk_relu/.*/fp32/nhwc'`; README.md beside this file says
+// more.
+
+#include "peers.h"
+#include "runner.h"
+
+#include <ATen/ops/randn_like.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include <array>
+
+namespace benchmarks {
+namespace {
+
+enum class Pass { forward, backward, both };
+
+struct Named {
+  const char* name;
+  Pass pass;
+};
+constexpr std::array<Named, 3> kPasses = {
+    {{"forward", Pass::forward}, {"backward", Pass::backward}, {"forward_backward", Pass::both}}};
+
+struct ElementType {
+  const char* name;
+  at::ScalarType type;
+};
+constexpr std::array<ElementType, 3> kTypes = {
+    {{"fp32", at::kFloat}, {"bf16", at::kBFloat16}, {"fp16", at::kHalf}}};
+
+struct Shape {
+  std::vector<std::int64_t> sizes;
+  /// Part of the list without a filter, on the CPU and on CUDA.
+  bool brief_cpu;
+  bool brief_cuda;
+};
+
+/// Batch x channels x height x width, or batch x features.
+const std::vector<Shape>& shapes() {
+  static const std::vector<Shape> all = {
+      {{1, 16, 8, 8}, false, false},
+      {{8, 16, 28, 28}, false, false},
+      {{8, 64, 28, 28}, true, false},
+      {{128, 256, 14, 14}, false, true},
+      {{32, 64, 56, 56}, true, false},
+      {{8192, 4096}, false, false},
+      {{256, 64, 56, 56}, false, true},
+  };
+  return all;
+}
+
+/// Bytes that backward keeps beyond the layer's output, which the next layer holds anyway. The
+/// input counts if it is kept: the layer before has no use for its own output, as a rule.
+std::int64_t kept_bytes(const Peer& peer, const Inputs& inputs) {
+  const MemoryCounter counter(inputs.x.device().type());
+  at::Tensor y;
+  {
+    Inputs own = inputs;
+    own.x = inputs.x.clone();
+    y = peer.run(own);
+  }
+  return counter.live() - static_cast<std::int64_t>(y.nbytes());
+}
+
+void run(
+    benchmark::State& state, Session& session, const Peer& peer, const Inputs& inputs, Pass pass) {
+  using torch::autograd::grad;
+  const auto forward = [&] { return peer.run(inputs); };
+  const auto leaves = inputs.leaves();
+  const at::Tensor y = forward();
+  const at::Tensor grad_y = at::randn_like(y);
+
+  Call call;
+  switch (pass) {
+  case Pass::forward:
+    call = [&] { return std::vector<at::Tensor>{forward()}; };
+    break;
+  case Pass::backward:
+    // Of one graph, made before and retained: the same kernels as in a training step, and no
+    // forward pass in between to decide what is in the caches.
+    call = [&] { return grad({y}, leaves, {grad_y}, true, false, true); };
+    break;
+  case Pass::both:
+    call = [&] { return grad({forward()}, leaves, {grad_y}, false, false, true); };
+    break;
+  }
+
+  {
+    const MemoryCounter counter(session.device.type());
+    call();
+    state.counters["allocated_bytes"] = static_cast<double>(counter.allocated());
+  }
+  state.counters["kept_bytes"] = static_cast<double>(kept_bytes(peer, inputs));
+  const std::int64_t floor = (pass != Pass::backward ? peer.floor.forward(inputs.x) : 0) +
+                             (pass != Pass::forward ? peer.floor.backward(inputs.x) : 0);
+  const double seconds = session.measure(state, call);
+  state.counters["floor_bytes"] = static_cast<double>(floor);
+  state.counters["copy_percent"] = 100 * session.clock.copy_seconds(floor) / seconds;
+}
+
+/// The inputs of the case at hand: peers follow each other, and share them.
+const Inputs& shared_inputs(
+    const std::vector<std::int64_t>& sizes,
+    at::ScalarType type,
+    at::MemoryFormat format,
+    at::Device device) {
+  static Inputs inputs;
+  if (!inputs.are(sizes, type, format)) {
+    inputs = {}; // frees the last ones first
+    inputs = make_inputs(sizes, type, format, device);
+  }
+  return inputs;
+}
+
+/// Every pass and peer of one shape, type and format; peers beside each other, for fairness on a
+/// machine whose speed changes from minute to minute.
+void append_cases(
+    std::vector<Case>& cases,
+    const std::vector<std::int64_t>& sizes,
+    const ElementType& type,
+    at::MemoryFormat format,
+    bool linked_only,
+    bool brief) {
+  const char* layout = sizes.size() == 2                        ? "nc"
+                       : format == at::MemoryFormat::Contiguous ? "nchw"
+                                                                : "nhwc";
+  for (const auto& [pass_name, pass] : kPasses) {
+    for (const Peer& peer : peers()) {
+      if (linked_only && !peer.linked) {
+        continue;
+      }
+      for (const bool bias : {false, true}) {
+        if (bias && !peer.linked) {
+          continue;
+        }
+        std::string name = std::string("layer/") + peer.activation + "/" + peer.variant +
+                           (bias ? "_bias/" : "/") + pass_name + "/" + type.name + "/" + layout +
+                           "/" + shape_name(sizes);
+        const auto body = [sizes, type, format, bias, pass = pass, &peer](
+                              benchmark::State& state, Session& session) {
+          Inputs inputs = shared_inputs(sizes, type.type, format, session.device);
+          if (!bias) {
+            inputs.bias = at::Tensor();
+          }
+          run(state, session, peer, inputs, pass);
+        };
+        cases.push_back({std::move(name), brief && !bias && pass != Pass::backward, body});
+      }
+    }
+  }
+}
+
+std::vector<Case> make_cases(at::Device device) {
+  std::vector<Case> cases;
+  for (const Shape& shape : shapes()) {
+    const bool brief = device.is_cuda() ? shape.brief_cuda : shape.brief_cpu;
+    auto half = shape.sizes;
+    half[1] /= 2;
+    for (const ElementType& type : kTypes) {
+      for (const auto format : {at::MemoryFormat::Contiguous, at::MemoryFormat::ChannelsLast}) {
+        if (shape.sizes.size() == 2 && format == at::MemoryFormat::ChannelsLast) {
+          continue;
+        }
+        const bool listed = brief && type.type == at::kFloat;
+        append_cases(cases, shape.sizes, type, format, false, listed);
+        // Half the channels: as wide as the others at the output.
+        append_cases(cases, half, type, format, true, listed);
+      }
+    }
+  }
+  return cases;
+}
+
+} // namespace
+} // namespace benchmarks
+
+int main(int argc, char** argv) {
+  return benchmarks::run_cases(argc, argv, benchmark::kMicrosecond, benchmarks::make_cases);
+}

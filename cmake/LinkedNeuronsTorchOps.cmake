@@ -1,0 +1,34 @@
+# The target linked_neurons_torch_ops: the layers as operators of LibTorch's dispatcher, in a shared
+# library that torch.ops.load_library() takes. Used by the build tree and by the installed package.
+include_guard(GLOBAL)
+
+# To be called once `target`, linked_neurons with the headers in include_dir, is complete. Nothing is
+# compiled until somebody asks for it.
+function(linked_neurons_make_torch_ops target include_dir)
+  get_target_property(version linked_neurons::torch LINKED_NEURONS_VERSION)
+  if(version VERSION_LESS 2.11 OR TARGET linked_neurons_torch_ops)
+    return()
+  endif()
+  add_library(linked_neurons_torch_ops SHARED EXCLUDE_FROM_ALL
+    "${include_dir}/linked_neurons/torch_ops.cpp")
+  target_link_libraries(linked_neurons_torch_ops PRIVATE ${target})
+endfunction()
+
+# Sets `out` to the Python whose torch is the LibTorch in use, or to nothing.
+function(_linked_neurons_torch_python out)
+  get_target_property(prefix linked_neurons::torch LINKED_NEURONS_PREFIX)
+  file(REAL_PATH "${prefix}" prefix)
+  set(${out} "" PARENT_SCOPE)
+  foreach(python IN ITEMS "${prefix}/../../../../bin/python3" python3)
+    execute_process(COMMAND "${python}" -c "import torch; print(torch.__path__[0], end='')"
+                    OUTPUT_VARIABLE found ERROR_QUIET RESULT_VARIABLE result)
+    if(result EQUAL 0)
+      file(REAL_PATH "${found}" found)
+      if(found STREQUAL prefix)
+        cmake_path(NORMAL_PATH python)
+        set(${out} "${python}" PARENT_SCOPE)
+        return()
+      endif()
+    endif()
+  endforeach()
+endfunction()

@@ -1,0 +1,133 @@
+#include "activations.h"
+
+#include "../common/usage_error.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/any.h>
+#include <ATen/ops/where.h>
+#include <ATen/ops/zeros.h>
+#include <linked_neurons/linked_neurons.h>
+#include <torch/nn/modules/activation.h>
+#include <torch/nn/modules/batchnorm.h>
+#include <torch/nn/modules/container/sequential.h>
+
+#include <cmath>
+
+namespace article {
+namespace {
+
+using Sizes = std::vector<std::int64_t>;
+using torch::nn::AnyModule;
+namespace lk = linked_neurons;
+
+/// PReLU with one slope for each element of the input, as in Keras. LibTorch's has one for each
+/// channel at most.
+class ElementPReLUImpl : public torch::nn::Cloneable<ElementPReLUImpl> {
+ public:
+  explicit ElementPReLUImpl(Sizes sizes) : sizes_(std::move(sizes)) {
+    ElementPReLUImpl::reset();
+  }
+
+  void reset() override {
+    weight_ = register_parameter("weight", at::zeros(sizes_));
+  }
+
+  at::Tensor forward(const at::Tensor& input) {
+    return at::where(input > 0, input, weight_ * input);
+  }
+
+ private:
+  Sizes sizes_;
+  at::Tensor weight_;
+};
+
+TORCH_MODULE(ElementPReLU);
+
+template <class Module>
+AnyModule plain(const Sizes&) {
+  return AnyModule(Module());
+}
+
+AnyModule element_prelu(const Sizes& sizes) {
+  return AnyModule(ElementPReLU(sizes));
+}
+
+AnyModule lk_prelu(const Sizes& sizes) {
+  return AnyModule(lk::LKPReLU(lk::LKPReLUOptions().shape(sizes).init(0)));
+}
+
+std::vector<Activation> make_activations() {
+  // Keras' PReLU slopes start at 0.
+  std::vector<Activation> all = {
+      {"relu", "ReLU", 1, "relu", 1, false, plain<torch::nn::ReLU>},
+      {"lk_relu", "LK-ReLU", 2, "relu", 1, false, plain<lk::LKReLU>},
+      {"prelu", "PReLU", 1, "prelu", 1, false, element_prelu},
+      {"lk_prelu", "LK-PReLU", 2, "prelu", 1, false, lk_prelu},
+      {"selu", "SELU", 1, "selu", 1, false, plain<torch::nn::SELU>},
+      {"lk_selu", "LK-SELU", 2, "selu", 1, false, plain<lk::LKSELU>},
+      {"swish", "Swish", 1, "swish", 1, false, plain<torch::nn::SiLU>},
+      {"lk_swish", "LK-Swish", 2, "swish", 1, false, plain<lk::LKSwish>},
+  };
+  // So many filters make as many parameters as the linked twin has.
+  std::vector<Activation> wide;
+  for (Activation activation : all) {
+    if (activation.expansion == 1) {
+      activation.name += "_sqrt2";
+      activation.title += " √2";
+      activation.width = std::sqrt(2.0);
+      wide.push_back(activation);
+    }
+  }
+  all.insert(all.end(), wide.begin(), wide.end());
+  all.push_back({"bn_relu", "BN+ReLU", 1, "relu", 1, true, plain<torch::nn::ReLU>});
+  return all;
+}
+
+} // namespace
+
+const std::vector<Activation>& activations() {
+  static const std::vector<Activation> all = make_activations();
+  return all;
+}
+
+const Activation& find_activation(const std::string& name) {
+  std::string names;
+  for (const Activation& activation : activations()) {
+    if (activation.name == name) {
+      return activation;
+    }
+    names += " " + activation.name;
+  }
+  throw examples::UsageError("unknown activation '" + name + "'; there are" + names);
+}
+
+ActivationLayerImpl::ActivationLayerImpl(const Activation& activation, const Sizes& sizes)
+    : function_(activation.make(sizes)), units_(sizes[0]) {
+  register_module("function", function_.ptr());
+}
+
+at::Tensor ActivationLayerImpl::forward(const at::Tensor& input) {
+  at::Tensor output = function_.forward(input);
+  if (watched_) {
+    Sizes others = {0};
+    for (std::int64_t axis = 2; axis < output.dim(); ++axis) {
+      others.push_back(axis);
+    }
+    const at::Tensor alive = at::any(output.detach() != 0, others).view({-1, units_});
+    alive_ = alive_.defined() ? alive_.logical_or_(alive) : alive;
+  }
+  return output;
+}
+
+void ActivationLayerImpl::watch() {
+  watched_ = true;
+  alive_ = at::Tensor();
+}
+
+at::Tensor ActivationLayerImpl::alive(const c10::Device& device) {
+  watched_ = false;
+  return alive_.defined() ? alive_.any(0)
+                          : at::zeros({units_}, at::TensorOptions(at::kBool).device(device));
+}
+
+} // namespace article

@@ -1,0 +1,67 @@
+#pragma once
+
+// The activations that the article compares, and the layer that every network has of them.
+
+#include <ATen/core/Tensor.h>
+#include <torch/nn/cloneable.h>
+#include <torch/nn/modules/container/any.h>
+#include <torch/nn/pimpl.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace article {
+
+struct Activation {
+  std::string name;        ///< "lk_relu": on the command line and in folders.
+  std::string title;       ///< "LK-ReLU": in print.
+  std::int64_t expansion;  ///< Channels out for each channel in: 2 if linked, else 1.
+  std::string base;        ///< The name of what it links, or of itself.
+  double width = 1;        ///< Every layer's filters times this, rounded down.
+  bool normalised = false; ///< Batch normalisation before it.
+  /// The module for an input of these sizes (without the batch axis).
+  torch::nn::AnyModule (*make)(const std::vector<std::int64_t>& sizes) = nullptr;
+
+  std::int64_t filters(std::int64_t count) const {
+    return static_cast<std::int64_t>(static_cast<double>(count) * width);
+  }
+};
+
+/// Every activation, in the tables' order.
+const std::vector<Activation>& activations();
+
+/// Throws examples::UsageError, which lists the names, if there is none of this name.
+const Activation& find_activation(const std::string& name);
+
+/// An activation in a network. It can be watched for dead units.
+///
+/// A unit is one channel of the activation's input, that is, one filter of the convolution (or one
+/// unit of the dense layer) before it. It is dead if everything that it gives out is 0, wherever
+/// and for every image seen: with ReLU no gradient reaches its weights then, and with its linked
+/// twin both halves would have to be 0.
+class ActivationLayerImpl : public torch::nn::Cloneable<ActivationLayerImpl> {
+ public:
+  /// `sizes`: of the input, without the batch axis.
+  ActivationLayerImpl(const Activation& activation, const std::vector<std::int64_t>& sizes);
+
+  void reset() override {}
+
+  at::Tensor forward(const at::Tensor& input);
+
+  /// Forgets what was seen and watches from now on.
+  void watch();
+
+  /// Ends watching. Returns a bool for each unit: whether it ever gave out anything but 0.
+  at::Tensor alive(const c10::Device& device);
+
+ private:
+  torch::nn::AnyModule function_;
+  std::int64_t units_;
+  bool watched_ = false;
+  at::Tensor alive_; // [expansion, units]; undefined before the first batch
+};
+
+TORCH_MODULE(ActivationLayer);
+
+} // namespace article

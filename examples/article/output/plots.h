@@ -1,0 +1,15 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+namespace article {
+
+/// Draws an experiment's runs into <out>/<experiment>/: for each data set and variant
+/// curves-<dataset>-<variant>.svg, validation accuracy over the epochs (median over the seeds), and
+/// for each data set best-<dataset>.svg, bars of the best accuracy beside the published one. The
+/// same runs give the same bytes. Throws std::runtime_error if there are no runs, std::system_error
+/// if a file cannot be written.
+void write_plots(const std::filesystem::path& out, const std::string& experiment);
+
+} // namespace article

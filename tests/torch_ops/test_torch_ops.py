@@ -1,0 +1,397 @@
+"""The operators of linked_neurons_torch_ops, against the expressions that they stand for.
+
+    python test_torch_ops.py <the shared library> [unittest's arguments]
+
+What needs a package that is missing is skipped: NumPy, onnx, onnxruntime and onnxscript for the
+export to ONNX, the headers of Python (Debian's python3-dev) for torch.compile with Inductor.
+"""
+
+import contextlib
+import functools
+import importlib.util
+import itertools
+import os
+import sys
+import sysconfig
+import tempfile
+import unittest
+import warnings
+
+import torch
+from torch.autograd import gradcheck, gradgradcheck
+from torch.library import opcheck
+from torch.nn import functional as F
+from torch.testing import assert_close
+
+SEED = 20171206
+CPU = torch.profiler.ProfilerActivity.CPU
+LAYERS = ("lk_relu", "lk_prelu", "lk_selu", "lk_swish")
+BASES = {"lk_relu": torch.relu, "lk_selu": F.selu, "lk_swish": F.silu}
+
+# name: sizes, dim, and what gives a contiguous tensor of these sizes its layout
+LAYOUTS = {
+    "contiguous": ((2, 3, 4, 5), 1, lambda x: x),
+    "channels last": ((2, 3, 4, 5), 1, lambda x: x.contiguous(memory_format=torch.channels_last)),
+    "last axis": ((4, 5, 3), -1, lambda x: x),
+    "first axis": ((3, 7), 0, lambda x: x),
+    "one axis": ((70,), 0, lambda x: x),
+    "transposed": ((2, 3, 9), 1, lambda x: x.transpose(1, 2).contiguous().transpose(1, 2)),
+    "one channel": ((3, 1, 8), 1, lambda x: x),
+    "sliced": ((3, 4, 6), 1, lambda x: torch.cat([x, x], 2)[:, :, ::2]),
+    "no elements": ((0, 3, 4), 1, lambda x: x),
+}
+
+
+def operator(layer):
+    return getattr(torch.ops.linked_neurons, layer).default
+
+
+def make(layer, layout="contiguous", bias=True, dtype=torch.double, slopes="channel", grad=True):
+    """The arguments of a layer's operator."""
+    generator = torch.Generator().manual_seed(SEED)
+
+    def values(*sizes):
+        return torch.rand(sizes, generator=generator, dtype=torch.double)
+
+    sizes, dim, lay_out = LAYOUTS[layout]
+    channels = sizes[dim]
+    # Away from 0, where a kink would mislead numerical differentiation.
+    x = values(*sizes)
+    x = lay_out(((x - 0.5).sign() * (x + 0.2)).to(dtype))
+    tensors = [x]
+    if layer == "lk_prelu":
+        shape = {"one": (1,), "channel": (channels,), "element": sizes[1:]}[slopes]
+        tensors += [values(*shape).to(dtype), values(*shape).to(dtype)]
+    if bias:
+        tensors.append((values(channels) * 0.1).to(dtype))
+    tensors = [tensor.requires_grad_(grad) for tensor in tensors]
+    return (*tensors, *(() if bias else (None,)), dim)
+
+
+def composed(layer, x, *rest):
+    """What the operator stands for, in LibTorch's own."""
+    *weights, bias, dim = rest
+    wide = torch.promote_types(x.dtype, torch.float)
+    z = x.to(wide)
+
+    def along_channels(values):
+        return values.to(wide).view(-1, *[1] * (x.dim() - 1 - dim % x.dim()))
+
+    if bias is not None:
+        z = z + along_channels(bias)
+    if weights:
+        def half(z, slopes):
+            slopes = slopes.to(wide) if slopes.dim() > 1 else along_channels(slopes)
+            return torch.where(z > 0, z, slopes * z)
+
+        y = half(z, weights[0]), half(-z, weights[1])
+    else:
+        y = BASES[layer](z), BASES[layer](-z)
+    return torch.cat(y, dim).to(x.dtype)
+
+
+def outcome(function, args):
+    """The result and all gradients."""
+    args = [a.detach().requires_grad_() if isinstance(a, torch.Tensor) else a for a in args]
+    y = function(*args)
+    weights = torch.linspace(-1, 2, y.numel(), dtype=y.dtype).view(y.shape)
+    inputs = [a for a in args if isinstance(a, torch.Tensor)]
+    return [y, *torch.autograd.grad((y * weights).sum(), inputs)]
+
+
+class Net(torch.nn.Module):
+    """Each layer once, with and without bias."""
+
+    def __init__(self):
+        super().__init__()
+        generator = torch.Generator().manual_seed(SEED)
+        for name, size in (("slopes_pos", 3), ("slopes_neg", 3), ("bias", 3), ("bias2", 6)):
+            setattr(self, name, torch.nn.Parameter(torch.rand(size, generator=generator)))
+
+    def forward(self, x):
+        x = torch.ops.linked_neurons.lk_prelu(x, self.slopes_pos, self.slopes_neg, self.bias)
+        x = torch.ops.linked_neurons.lk_relu(x, self.bias2)
+        x = torch.ops.linked_neurons.lk_selu(x)
+        return torch.ops.linked_neurons.lk_swish(x, dim=-1)
+
+    def composed(self, x):
+        x = composed("lk_prelu", x, self.slopes_pos, self.slopes_neg, self.bias, 1)
+        x = composed("lk_relu", x, self.bias2, 1)
+        x = composed("lk_selu", x, None, 1)
+        return composed("lk_swish", x, None, -1)
+
+
+def over(*axes):
+    """Runs a test for each combination of the axes' values, as subtests."""
+
+    def decorate(test):
+        @functools.wraps(test)
+        def run(self):
+            for values in itertools.product(*axes):
+                with self.subTest(values=values):
+                    test(self, *values)
+
+        return run
+
+    return decorate
+
+
+class EagerTest(unittest.TestCase):
+    @over(LAYERS, LAYOUTS, (False, True))
+    def test_equals_composed(self, layer, layout, bias):
+        args = make(layer, layout, bias)
+        expected = outcome(lambda *a: composed(layer, *a), args)
+        assert_close(outcome(operator(layer), args), expected)
+
+    @over(LAYERS, (torch.float, torch.bfloat16, torch.half), (False, True))
+    def test_types(self, layer, dtype, float_parameters):
+        x, *rest = make(layer, dtype=dtype, grad=False)
+        if float_parameters:
+            rest = [a.float() if isinstance(a, torch.Tensor) else a for a in rest]
+        actual = outcome(operator(layer), (x, *rest))
+        expected = outcome(lambda *a: composed(layer, *a), (x, *rest))
+        assert_close(actual[0], expected[0])
+        # Backward starts from the rounded output.
+        assert_close(actual[1:], expected[1:], rtol=4 * torch.finfo(dtype).eps, atol=0.02)
+
+    @over(("contiguous", "channels last", "transposed"))
+    def test_slopes_for_each_element(self, layout):
+        args = make("lk_prelu", layout, slopes="element")
+        expected = outcome(lambda *a: composed("lk_prelu", *a), args)
+        assert_close(outcome(operator("lk_prelu"), args), expected)
+
+    @over(LAYERS, LAYOUTS, (False, True))
+    def test_opcheck(self, layer, layout, bias):
+        opcheck(operator(layer), make(layer, layout, bias, torch.float))
+
+    @over(LAYERS)
+    def test_opcheck_without_gradients(self, layer):
+        opcheck(operator(layer), make(layer, grad=False))
+
+    @over(("one", "element"))
+    def test_opcheck_slopes(self, slopes):
+        opcheck(operator("lk_prelu"), make("lk_prelu", slopes=slopes))
+
+    @over(LAYERS, LAYOUTS)
+    def test_opcheck_parts(self, layer, layout):
+        """Of the operators that run the kernels."""
+        x, *weights, bias, dim = make(layer, layout, grad=False)
+        forward, backward = (operator(f"_{layer}_{part}") for part in ("forward", "backward"))
+        for keep_signs in (False, True):
+            opcheck(forward, (x, weights, bias, dim, keep_signs))
+        y, signs = forward(x, weights, bias, dim, True)
+        output = None if layer == "lk_relu" else y
+        dim %= x.dim()
+        opcheck(backward, (y, output, signs, weights, bias, y.stride(), dim))
+        opcheck(backward, (y, output, signs, weights, None, y.stride(), dim))
+
+    @over(LAYERS, LAYOUTS)
+    def test_shapes(self, layer, layout):
+        """What the shape functions say is what comes. (opcheck looks at strides on GPUs only.)"""
+        x, *weights, bias, dim = make(layer, layout, grad=False)
+        forward, backward = (operator(f"_{layer}_{part}") for part in ("forward", "backward"))
+
+        def results(x, weights, bias):
+            y, signs = forward(x, weights, bias, dim, True)
+            output = None if layer == "lk_relu" else y
+            grads = backward(y, output, signs, weights, bias, y.stride(), dim % x.dim())
+            return [y, signs, *grads, forward(x, weights, bias, dim, False)[1]]
+
+        def shape(tensor):
+            strides = [  # of an axis of one index they mean nothing
+                stride for size, stride in zip(tensor.shape, tensor.stride())
+                if size > 1 and tensor.numel() > 0]
+            return tensor.shape, strides, tensor.dtype
+
+        def without_memory(tensor):
+            return torch.empty_strided(
+                tensor.shape, tensor.stride(), dtype=tensor.dtype, device="meta")
+
+        actual = results(without_memory(x), [*map(without_memory, weights)], without_memory(bias))
+        self.assertEqual([*map(shape, actual)], [*map(shape, results(x, weights, bias))])
+
+    @over(LAYERS, LAYOUTS, (False, True))
+    def test_gradcheck(self, layer, layout, bias):
+        gradcheck(operator(layer), make(layer, layout, bias))
+
+    @over(("one", "element"))
+    def test_gradcheck_slopes(self, slopes):
+        gradcheck(operator("lk_prelu"), make("lk_prelu", slopes=slopes))
+
+    @over(LAYERS, (False, True))
+    def test_gradient_of_one_argument_alone(self, layer, bias):
+        args = make(layer, bias=bias, grad=False)
+        for argument in args:
+            if isinstance(argument, torch.Tensor):
+                argument.requires_grad_()
+                gradcheck(operator(layer), args)
+                argument.requires_grad_(False)
+
+    @over(LAYERS, ("contiguous", "transposed"))
+    def test_double_backward(self, layer, layout):
+        gradgradcheck(operator(layer), make(layer, layout))
+
+    @over(LAYERS)
+    def test_autocast(self, layer):
+        """Layers take the type that arrives; a float bias and float slopes go with it."""
+        args = make(layer, dtype=torch.float, grad=False)
+        weight = torch.randn(3, 3, generator=torch.Generator().manual_seed(SEED))
+
+        def linear(x):
+            return F.linear(x.movedim(1, -1), weight).movedim(-1, 1)
+
+        def step(x, *rest):
+            return operator(layer)(linear(x), *rest)
+
+        with torch.autocast("cpu", torch.bfloat16):
+            x = linear(args[0])
+            y = step(*args)
+            gradients = outcome(step, args)[1:]
+        self.assertEqual((x.dtype, y.dtype), (torch.bfloat16, torch.bfloat16))
+        assert_close(y, composed(layer, x, *args[1:]))
+        self.assertEqual({gradient.dtype for gradient in gradients}, {torch.float})
+
+    @over(LAYERS)
+    def test_transforms(self, layer):
+        """torch.func and forward mode."""
+        x, *rest = make(layer, "first axis", grad=False)
+
+        def function(x):
+            return operator(layer)(x, *rest)
+
+        ones = torch.ones_like(x)
+        expected = torch.autograd.functional.jvp(function, x, ones)  # by double backward
+        assert_close(torch.func.jvp(function, (x,), (ones,)), expected)
+        leaf = x.clone().requires_grad_()
+        function(leaf).square().sum().backward()
+        gradient = torch.func.grad(lambda x: function(x).square().sum())(x)
+        assert_close(gradient, leaf.grad)
+        batch = torch.stack([x, -x])
+        assert_close(torch.vmap(function)(batch), torch.stack([*map(function, batch)]))
+
+    @over(LAYERS)
+    def test_negation_that_is_only_promised(self, layer):
+        x, *rest = make(layer, grad=False)
+        lazy = torch.complex(x, -x).conj().imag
+        self.assertTrue(lazy.is_neg())
+        assert_close(operator(layer)(lazy, *rest), operator(layer)(x, *rest), rtol=0, atol=0)
+
+    @over(LAYERS)
+    def test_inference_mode(self, layer):
+        args = make(layer, grad=False)
+        expected = operator(layer)(*args)
+        with torch.inference_mode():
+            x = args[0].clone()
+            assert_close(operator(layer)(x, *args[1:]), expected, rtol=0, atol=0)
+
+    def test_errors(self):
+        ops = torch.ops.linked_neurons
+        x = torch.ones(2, 3)
+        two = torch.ones(2)
+        for message, call in (
+            ("lk_relu: expected dim in", lambda: ops.lk_relu(x, None, 2)),
+            ("lk_selu: expected a tensor of type", lambda: ops.lk_selu(x.int())),
+            ("lk_swish: expected bias of shape", lambda: ops.lk_swish(x, two)),
+            ("lk_prelu: expected weight_pos", lambda: ops.lk_prelu(x, two, two)),
+        ):
+            with self.subTest(message), self.assertRaisesRegex(RuntimeError, message):
+                call()
+
+
+class CaptureTest(unittest.TestCase):
+    """torch.export, TorchScript, ONNX."""
+
+    def setUp(self):
+        self.net = Net()
+        self.x = torch.randn(2, 3, 4, 5)
+        self.larger = torch.randn(7, 3, 6, 5)
+        sizes = {0: torch.export.Dim("n"), 2: torch.export.Dim("h")}
+        self.dynamic_shapes = {"x": sizes}
+
+    def test_export(self):
+        program = torch.export.export(self.net, (self.x,), dynamic_shapes=self.dynamic_shapes)
+        targets = [str(node.target) for node in program.graph.nodes]
+        for layer in LAYERS:
+            self.assertEqual(targets.count(f"linked_neurons.{layer}.default"), 1)
+        for x in (self.x, self.larger):
+            assert_close(program.module()(x), self.net.composed(x))
+
+    def test_decomposed(self):
+        program = torch.export.export(self.net, (self.x,), dynamic_shapes=self.dynamic_shapes)
+        program = program.run_decompositions()
+        targets = [str(node.target) for node in program.graph.nodes]
+        self.assertFalse([target for target in targets if "linked_neurons" in target])
+        assert_close(program.module()(self.larger), self.net.composed(self.larger))
+
+    def test_script(self):
+        scripted = torch.jit.script(self.net)
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "net.pt")
+            scripted.save(path)
+            scripted = torch.jit.load(path)
+        parameters = [*scripted.parameters()]
+        y = scripted(self.x)
+        expected = self.net.composed(self.x)
+        assert_close(y, expected)
+        assert_close(
+            torch.autograd.grad(y.sum(), parameters),
+            torch.autograd.grad(expected.sum(), [*self.net.parameters()]))
+
+    def test_onnx(self):
+        for package in ("numpy", "onnx", "onnxruntime", "onnxscript"):
+            if importlib.util.find_spec(package) is None:
+                self.skipTest(f"no {package}")
+        import onnxruntime
+
+        with warnings.catch_warnings(), contextlib.redirect_stdout(None):
+            warnings.simplefilter("ignore")
+            program = torch.onnx.export(
+                self.net.eval(), (self.x,), dynamo=True, dynamic_shapes=self.dynamic_shapes)
+        self.assertEqual({node.domain for node in program.model.graph}, {""})
+        session = onnxruntime.InferenceSession(program.model_proto.SerializeToString())
+        for x in (self.x, self.larger):
+            [y] = session.run(None, {"x": x.numpy()})
+            assert_close(torch.from_numpy(y), self.net.composed(x).detach())
+
+
+class CompileTest(unittest.TestCase):
+    def setUp(self):
+        header = os.path.join(sysconfig.get_path("include"), "Python.h")
+        if not os.path.exists(header):
+            self.skipTest(f"no {header}")
+        torch._dynamo.reset()
+
+    def test_training_with_dynamic_shapes(self):
+        net = Net()
+        compiled = torch.compile(net, dynamic=True, fullgraph=True)
+        x = torch.randn(2, 3, 4, 5)
+        assert_close(outcome(compiled, [x]), outcome(net.composed, [x]))
+        x = torch.randn(7, 3, 6, 8)
+        with torch.compiler.set_stance("fail_on_recompile"):
+            with torch.profiler.profile(activities=[CPU]) as profile:
+                actual = outcome(compiled, [x])
+        assert_close(actual, outcome(net.composed, [x]))
+        ours = [event.name for event in profile.events() if "linked_neurons" in event.name]
+        parts = itertools.product(LAYERS, ("forward", "backward"))
+        self.assertCountEqual(ours, [f"linked_neurons::_{layer}_{part}" for layer, part in parts])
+
+    def test_channels_last(self):
+        compiled = torch.compile(lambda x: torch.ops.linked_neurons.lk_relu(x.sin()), fullgraph=True)
+        x = torch.randn(2, 3, 4, 5).contiguous(memory_format=torch.channels_last)
+        actual = outcome(compiled, [x])
+        assert_close(actual, outcome(lambda x: composed("lk_relu", x.sin(), None, 1), [x]))
+        for tensor in actual:
+            self.assertTrue(tensor.is_contiguous(memory_format=torch.channels_last))
+
+    def test_inference(self):
+        compiled = torch.compile(lambda x: torch.ops.linked_neurons.lk_swish(x.sin()), fullgraph=True)
+        x = torch.randn(2, 6, 3).transpose(1, 2)
+        with torch.inference_mode():
+            y = compiled(x)
+        assert_close(y, composed("lk_swish", x.sin(), None, 1))
+        self.assertEqual(y.stride(), operator("lk_swish")(x).stride())
+
+
+if __name__ == "__main__":
+    torch.ops.load_library(sys.argv.pop(1))
+    unittest.main()
