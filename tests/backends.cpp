@@ -18,7 +18,7 @@ template <class Activation, Target kTarget>
 inline constexpr Backend cpu_backend = {
     [](const ForwardTask& task) { ln::detail::cpu::forward<Activation>(task, kTarget); },
     [](const BackwardTask& task) { ln::detail::cpu::backward<Activation>(task, kTarget); },
-    ln::detail::cpu::backend<Activation>.sign_group};
+    ln::detail::cpu::backend<Activation>.sign_layout};
 
 /// As many blocks as a device of a few multiprocessors would get.
 inline constexpr std::int64_t kBlocks = 6;
@@ -55,9 +55,10 @@ inline constexpr Backend host_kernels = {
     },
     host_backward<Activation, kDescending>,
     [](at::ScalarType type) {
-      int group = 0;
-      ln::detail::dispatch(type, [&](auto value) { group = ln::cuda::kGroup<decltype(value)>; });
-      return group;
+      ln::detail::SignLayout layout = {1, 0};
+      ln::detail::dispatch(
+          type, [&](auto value) { layout.each = ln::cuda::kGroup<decltype(value)>; });
+      return layout;
     }};
 
 } // namespace

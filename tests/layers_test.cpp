@@ -90,7 +90,7 @@ Results run_kernels(
   const ln::detail::Saves saves{
       forwarded.output,
       forwarded.signs,
-      forwarded.sign_group,
+      forwarded.sign_layout,
       parameters,
       kind,
       dim,

@@ -28,7 +28,7 @@ Results run(const Backend& backend, const Tensor& x, const Tensor& grad) {
   const auto kind = ln::detail::Slopes::one;
   const auto forwarded = ln::detail::run_forward<Activation>(&backend, x, {}, kind, 1, true);
   const ln::detail::Saves saves{
-      forwarded.output, forwarded.signs, forwarded.sign_group, {}, kind, 1, {}};
+      forwarded.output, forwarded.signs, forwarded.sign_layout, {}, kind, 1, {}};
   const auto gradients =
       ln::detail::run_backward<Activation>(backend, grad, saves, ln::detail::layout_of(x, 1));
   return {forwarded.output, gradients.input, {}, {}};

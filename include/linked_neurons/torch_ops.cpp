@@ -171,7 +171,7 @@ struct Operators {
     Saves saves{
         output.value_or(Tensor()),
         signs,
-        backend.sign_group(grad.scalar_type()),
+        backend.sign_layout(grad.scalar_type()),
         parameters_from(weights, bias),
         slopes_of(weights, layout.channels),
         dim,
@@ -179,7 +179,7 @@ struct Operators {
     composed::Gradients from;
     if constexpr (Composed) {
       if (A::saved == Saved::signs) {
-        saves.signs = composed::unpack_signs(signs, saves.sign_group, layout.sizes, layout.strides);
+        saves.signs = composed::unpack_signs(signs, saves.sign_layout, layout.sizes, layout.strides);
       }
       from = composed::backward<A>(
           grad, saves.kept, saves.signs, saves.parameters, saves.kind, dim, saves.wanted);

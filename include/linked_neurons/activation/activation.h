@@ -58,6 +58,10 @@ struct Activation {
   /// The same activation with `Saved::output`, if there is one besides.
   using FromOutput = void;
   static constexpr bool has_weight = false;
+  /// Whether each half is 0, z or -z, written with comparisons with 0, `relu` and `-z`, and with
+  /// `Saved::signs` the gradient (pos ? grad.pos : 0) - (neg ? grad.neg : 0): then 16-bit numbers
+  /// need not become floats, nor be rounded.
+  static constexpr bool is_exact = false;
   /// What the module prints as, if it has a name of its own besides `Linked<name>`.
   static constexpr const char* module_name = nullptr;
 

@@ -22,10 +22,16 @@ LINKED_NEURONS_FN double where(bool condition, double a, double b) {
   return linked_neurons::detail::select(condition, a, b);
 }
 
+/// Likewise of 16-bit numbers that stay so.
+template <class T, linked_neurons::detail::If16Bit<T> = 0>
+LINKED_NEURONS_FN T where(bool condition, T a, T b) {
+  return linked_neurons::detail::select(condition, a, b);
+}
+
 /// max(x, 0) as LibTorch's CPU operator has it: -0 and NaN pass through.
 template <class T>
 LINKED_NEURONS_FN T relu(T x) {
-  return where(x < 0, T(0), x);
+  return where(x < 0, T{}, x);
 }
 
 template <class T>

@@ -14,6 +14,7 @@ struct ReLU : Activation {
   static constexpr auto name = "lk_relu";
   static constexpr auto module_name = "LKReLU";
   static constexpr auto saved = Saved::signs;
+  static constexpr bool is_exact = true;
 
   template <class T>
   LINKED_NEURONS_FN static Pair<T> forward(const T& z) {

@@ -63,15 +63,15 @@ void backward(const BackwardTask& task) {
   C10_CUDA_KERNEL_LAUNCH_CHECK();
 }
 
-inline int sign_group(at::ScalarType type) {
-  int group = 0;
-  dispatch(type, [&](auto value) { group = linked_neurons::cuda::kGroup<decltype(value)>; });
-  return group;
+inline SignLayout sign_layout(at::ScalarType type) {
+  SignLayout layout = {1, 0};
+  dispatch(type, [&](auto value) { layout.each = linked_neurons::cuda::kGroup<decltype(value)>; });
+  return layout;
 }
 
 template <class Activation>
 const Backend* kernels() {
-  static constexpr Backend kBackend = {forward<Activation>, backward<Activation>, sign_group};
+  static constexpr Backend kBackend = {forward<Activation>, backward<Activation>, sign_layout};
   return &kBackend;
 }
 

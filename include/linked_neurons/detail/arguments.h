@@ -126,8 +126,14 @@ constexpr bool keeps_output(bool weight_gradients) {
          (Activation::saved == Saved::signs && weight_gradients);
 }
 
-/// Signs are kept in groups: bits for g(z) of `Group` elements, then bits for g(-z) of them.
-/// Element i is bit i % Group of its group; lower bits come first in memory.
+/// How a backend keeps signs: in groups of `lanes` x `each` elements. Lane l has, from its lowest
+/// bit on, those for g(z) of the group's elements l, l + lanes, l + 2 lanes ..., then those for
+/// g(-z).
+struct SignLayout {
+  int lanes;
+  int each;
+};
+
 /// The memory for them is a whole number of the largest groups, whichever backend fills it.
 inline constexpr int kSignBits = 2;
 inline constexpr std::int64_t kLargestGroup = 64;

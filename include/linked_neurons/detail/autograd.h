@@ -76,7 +76,7 @@ struct Forwarded {
   at::Tensor output;
   at::DimVector strides; ///< of the dense input that the kernels read; empty on the composed path
   at::Tensor signs;      ///< if the activation keeps them
-  int sign_group = 0;    ///< 0: booleans, as composed::signs gives them
+  SignLayout sign_layout = {0, 0}; ///< no lanes: booleans, as composed::signs gives them
 };
 
 /// \param backend the kernels, or null for the composed path.
@@ -105,7 +105,7 @@ Forwarded run_forward(
   task.output = layout.empty_output(input.options());
   task.row = layout.row();
   if (Activation::saved == Saved::signs && keep_signs) {
-    result.sign_group = backend->sign_group(input.scalar_type());
+    result.sign_layout = backend->sign_layout(input.scalar_type());
     task.signs = at::empty({sign_bytes(layout.numel)}, input.options().dtype(at::kByte));
   }
   read_parameters<Activation>(parameters, kind, layout, task);
@@ -145,7 +145,7 @@ inline Wanted wanted_gradients(const Parameters& parameters) {
 struct Saves {
   at::Tensor kept; ///< the input, the output, or undefined
   at::Tensor signs;
-  int sign_group;
+  SignLayout sign_layout;
   Parameters parameters;
   Slopes kind;
   std::int64_t dim;
@@ -216,7 +216,8 @@ struct LinkedFunction : torch::autograd::Function<LinkedFunction<Activation>> {
     auto& data = context->saved_data;
     data["dim"] = dim;
     data["kind"] = kind;
-    data["sign_group"] = result.sign_group;
+    data["sign_lanes"] = result.sign_layout.lanes;
+    data["signs_each"] = result.sign_layout.each;
     data["weight_gradients"] = wanted.weight;
     data["bias_gradient"] = wanted.bias;
     data["strides"] = at::IntArrayRef(result.strides);
@@ -229,7 +230,8 @@ struct LinkedFunction : torch::autograd::Function<LinkedFunction<Activation>> {
     Saves saves{
         saved[0],
         saved[1],
-        static_cast<int>(data["sign_group"].toInt()),
+        {static_cast<int>(data["sign_lanes"].toInt()),
+         static_cast<int>(data["signs_each"].toInt())},
         {{saved[2], saved[3]}, saved[4]},
         Slopes(data["kind"].toInt()),
         data["dim"].toInt(),
@@ -245,8 +247,8 @@ struct LinkedFunction : torch::autograd::Function<LinkedFunction<Activation>> {
       result =
           run_backward<Activation>(*backend, grad, saves, layout_of(sizes, strides, saves.dim));
     } else {
-      if (saves.sign_group != 0) {
-        saves.signs = composed::unpack_signs(saves.signs, saves.sign_group, sizes, strides);
+      if (saves.sign_layout.lanes != 0) {
+        saves.signs = composed::unpack_signs(saves.signs, saves.sign_layout, sizes, strides);
       }
       result = composed::backward<Activation>(
           grad, saves.kept, saves.signs, saves.parameters, saves.kind, saves.dim, saves.wanted);

@@ -11,13 +11,49 @@
 
 namespace linked_neurons::detail::cpu {
 
-inline constexpr int kWord = 32;
+/// Neighbouring elements have their signs in neighbouring bytes, as vectors have it.
+inline constexpr SignLayout kSignLayout = {16, 4};
+inline constexpr int kLanes = kSignLayout.lanes;
+inline constexpr int kEach = kSignLayout.each;
+static_assert(kLanes * kEach == kBlock);
 
-/// The signs of a block, as they are kept: a bit an element.
+/// The signs of a block, as they are kept.
 struct BlockSigns {
-  std::uint32_t pos[kBlock / kWord];
-  std::uint32_t neg[kBlock / kWord];
+  std::uint8_t lane[kLanes];
+
+  /// Whether an element has both.
+  LINKED_NEURONS_FN bool has_both() const {
+    std::uint64_t half[2];
+    static_assert(sizeof(half) == sizeof(lane));
+    std::memcpy(half, lane, sizeof(half));
+    constexpr std::uint64_t kPos = 0x0f0f0f0f0f0f0f0f;
+    return (((half[0] & (half[0] >> kEach)) | (half[1] & (half[1] >> kEach))) & kPos) != 0;
+  }
 };
+
+/// Signs beside numbers: of their width, which keeps loops over both simple for compilers.
+template <class Number>
+using SignBits = std::conditional_t<sizeof(Number) == 2, std::uint16_t, std::uint32_t>;
+
+/// The signs of a block's lanes in numbers of another width, in two steps that compilers vectorise.
+template <class Bits>
+struct WideSigns {
+  Bits lane[kLanes];
+
+  LINKED_NEURONS_FN explicit WideSigns(const BlockSigns& signs) {
+    std::uint16_t words[kLanes];
+    for (int i = 0; i < kLanes; ++i) {
+      words[i] = signs.lane[i];
+    }
+    for (int i = 0; i < kLanes; ++i) {
+      lane[i] = words[i];
+    }
+  }
+};
+
+/// Whether an activation may work on elements of this type as they are in memory.
+template <class Activation, class T>
+inline constexpr bool may_stay_narrow = Activation::is_exact && !std::is_same_v<T, Compute<T>>;
 
 /// The trained parameters of a block's elements, one an element; of the bias, where there is none,
 /// the number that changes no other in a sum (not +0, which turns -0 into +0).
@@ -51,8 +87,14 @@ struct ForwardBlocks {
       }
       T* const place = args.output + at.offset;
       const bool in_place = at.holds_block(size);
-      compute(
-          x, bias, slopes, in_place ? place : output.pos, in_place ? place + at.row : output.neg);
+      const Pair<T*> y =
+          in_place ? Pair<T*>{place, place + at.row} : Pair<T*>{output.pos, output.neg};
+      const bool stays_narrow = may_stay_narrow<Activation, T> && args.bias.values == nullptr;
+      if (stays_narrow) {
+        compute<Narrow>(x, bias, slopes, y);
+      } else {
+        compute<C>(x, bias, slopes, y);
+      }
       if (!in_place) {
         at.for_each_run(size, [&](std::int64_t offset, std::int64_t done, std::int64_t n) {
           copy_run(args.output + offset, output.pos + done, n);
@@ -61,44 +103,59 @@ struct ForwardBlocks {
       }
       if constexpr (Activation::saved == Saved::signs) {
         if (args.signs != nullptr) {
-          keep_signs(x, bias, block);
+          BlockSigns signs;
+          if (stays_narrow) {
+            find_signs<Narrow>(x, bias, signs);
+          } else {
+            find_signs<C>(x, bias, signs);
+          }
+          std::memcpy(args.signs + block * sizeof(signs), &signs, sizeof(signs));
         }
       }
     }
   }
 
  private:
-  LINKED_NEURONS_FN static void compute(
-      const T* x, const C* bias, const Pair<const C*>& slopes, T* pos, T* neg) {
-    LINKED_NEURONS_INDEPENDENT
-    for (std::int64_t i = 0; i < kBlock; ++i) {
-      Pair<C> slope = {};
-      if constexpr (Activation::has_weight) {
-        slope = {slopes.pos[i], slopes.neg[i]};
-      }
-      const C z = load(x[i]) + bias[i];
-      const Pair<C> y = detail::forward<Activation>(z, slope);
-      pos[i] = store<T>(y.pos);
-      neg[i] = store<T>(y.neg);
+  using Narrow = std::conditional_t<may_stay_narrow<Activation, T>, T, C>;
+
+  template <class Number>
+  LINKED_NEURONS_FN static Number z_of(const T* x, const C* bias, std::int64_t i) {
+    if constexpr (std::is_same_v<Number, C>) {
+      return load(x[i]) + bias[i];
+    } else {
+      return x[i];
     }
   }
 
-  LINKED_NEURONS_FN void keep_signs(const T* x, const C* bias, std::int64_t block) const {
-    BlockSigns signs;
-    for (int word = 0; word < kBlock / kWord; ++word) {
-      std::uint32_t pos = 0;
-      std::uint32_t neg = 0;
-      for (int bit = 0; bit < kWord; ++bit) {
-        const int i = word * kWord + bit;
-        const C z = load(x[i]) + bias[i];
-        const auto sign = Activation::signs(z);
-        pos |= std::uint32_t(sign.pos) << bit;
-        neg |= std::uint32_t(sign.neg) << bit;
+  template <class Number>
+  LINKED_NEURONS_FN static void compute(
+      const T* x, const C* bias, const Pair<const C*>& slopes, const Pair<T*>& output) {
+    LINKED_NEURONS_INDEPENDENT
+    for (std::int64_t i = 0; i < kBlock; ++i) {
+      Pair<Number> slope = {};
+      if constexpr (Activation::has_weight) {
+        slope = {slopes.pos[i], slopes.neg[i]};
       }
-      signs.pos[word] = pos;
-      signs.neg[word] = neg;
+      const auto y = detail::forward<Activation>(z_of<Number>(x, bias, i), slope);
+      output.pos[i] = store_as<T>(y.pos);
+      output.neg[i] = store_as<T>(y.neg);
     }
-    std::memcpy(args.signs + block * sizeof(signs), &signs, sizeof(signs));
+  }
+
+  template <class Number>
+  LINKED_NEURONS_FN static void find_signs(const T* x, const C* bias, BlockSigns& signs) {
+    SignBits<Number> bits[kLanes] = {};
+    for (int each = 0; each < kEach; ++each) {
+      LINKED_NEURONS_INDEPENDENT
+      for (int lane = 0; lane < kLanes; ++lane) {
+        const auto sign = Activation::signs(z_of<Number>(x, bias, each * kLanes + lane));
+        const SignBits<Number> both = (sign.pos << each) | (sign.neg << (each + kEach));
+        bits[lane] |= both;
+      }
+    }
+    for (int lane = 0; lane < kLanes; ++lane) {
+      signs.lane[lane] = static_cast<std::uint8_t>(bits[lane]);
+    }
   }
 };
 
@@ -144,16 +201,24 @@ struct BackwardBlocks {
       }
       T* const place = size == kBlock ? args.grad_input + first : grad_input;
       // Sums take their addends before these are rounded.
-      C* each = nullptr;
+      C* each = wide_grad_input;
       if constexpr (std::is_same_v<T, C>) {
         each = place;
         compute(start, each, contributions);
       } else {
-        each = wide_grad_input;
-        compute(start, each, contributions);
-        LINKED_NEURONS_INDEPENDENT
-        for (std::int64_t i = 0; i < kBlock; ++i) {
-          place[i] = store<T>(wide_grad_input[i]);
+        bool done = false;
+        if constexpr (kStaysNarrow) {
+          done = sums.bias == nullptr && !start.signs.has_both();
+          if (done) {
+            pass(start, place);
+          }
+        }
+        if (!done) {
+          compute(start, each, contributions);
+          LINKED_NEURONS_INDEPENDENT
+          for (std::int64_t i = 0; i < kBlock; ++i) {
+            place[i] = store<T>(each[i]);
+          }
         }
       }
       if (size < kBlock) {
@@ -170,6 +235,10 @@ struct BackwardBlocks {
   }
 
  private:
+  /// Then a gradient is a difference with zero, but where a NaN has both signs.
+  static constexpr bool kStaysNarrow =
+      may_stay_narrow<Activation, T> && Activation::saved == Saved::signs;
+
   struct Block {
     Pair<const T*> grad;
     const T* input;
@@ -179,35 +248,71 @@ struct BackwardBlocks {
     BlockSigns signs;
   };
 
+  /// Gradients of 16-bit numbers that stay so: of each element one half's, or none.
+  LINKED_NEURONS_FN static void pass(const Block& start, T* grad_input) {
+    using Bits = std::uint16_t;
+    WideSigns<Bits> signs(start.signs);
+    for (int each = 0; each < kEach; ++each) {
+      const T* const grad_pos = start.grad.pos + each * kLanes;
+      const T* const grad_neg = start.grad.neg + each * kLanes;
+      T* const place = grad_input + each * kLanes;
+      LINKED_NEURONS_INDEPENDENT
+      for (int lane = 0; lane < kLanes; ++lane) {
+        const Bits bits = signs.lane[lane];
+        const Bits pos = Bits(0) - Bits(bits & 1U);
+        const Bits neg = Bits(0) - Bits((bits >> kEach) & 1U);
+        const Bits minus = grad_neg[lane].bits ^ 0x8000U;
+        place[lane].bits = (grad_pos[lane].bits & pos) | (minus & neg);
+        signs.lane[lane] = bits >> 1U;
+      }
+    }
+  }
+
   LINKED_NEURONS_FN static void compute(
       const Block& start, C* grad_input, Buffer<C>& contributions) {
-    for (int word = 0; word < kBlock / kWord; ++word) {
-      const std::uint32_t pos = start.signs.pos[word];
-      const std::uint32_t neg = start.signs.neg[word];
-      LINKED_NEURONS_INDEPENDENT
-      for (int bit = 0; bit < kWord; ++bit) {
-        const int i = word * kWord + bit;
-        Kept<C, int> kept = {};
-        if constexpr (Activation::saved == Saved::input) {
-          kept.input = load(start.input[i]) + start.bias[i];
-        } else if constexpr (keeps_output<Activation>(kWeightGradients)) {
-          kept.output = {load(start.output.pos[i]), load(start.output.neg[i])};
-        }
-        if constexpr (Activation::saved == Saved::signs) {
-          kept.signs = {static_cast<int>((pos >> bit) & 1U), static_cast<int>((neg >> bit) & 1U)};
-        }
-        Pair<C> slope = {};
-        if constexpr (Activation::has_weight) {
-          slope = {start.slopes.pos[i], start.slopes.neg[i]};
-        }
-        const Pair<C> grad = {load(start.grad.pos[i]), load(start.grad.neg[i])};
-        grad_input[i] = detail::backward<Activation>(kept, grad, slope);
-        if constexpr (kWeightGradients) {
-          const Pair<C> each = detail::weight_gradient<Activation>(kept, grad, slope);
-          contributions.pos[i] = each.pos;
-          contributions.neg[i] = each.neg;
+    if constexpr (Activation::saved == Saved::signs) {
+      using Bits = SignBits<C>;
+      WideSigns<Bits> signs(start.signs);
+      for (int each = 0; each < kEach; ++each) {
+        LINKED_NEURONS_INDEPENDENT
+        for (int lane = 0; lane < kLanes; ++lane) {
+          const Bits bits = signs.lane[lane];
+          const Pair<Bits> both = {bits & 1U, (bits >> kEach) & 1U};
+          compute_one(start, each * kLanes + lane, both, grad_input, contributions);
+          signs.lane[lane] = bits >> 1U;
         }
       }
+    } else {
+      LINKED_NEURONS_INDEPENDENT
+      for (std::int64_t i = 0; i < kBlock; ++i) {
+        compute_one(start, i, Pair<SignBits<C>>{}, grad_input, contributions);
+      }
+    }
+  }
+
+  LINKED_NEURONS_FN static void compute_one(
+      const Block& start,
+      std::int64_t i,
+      const Pair<SignBits<C>>& signs,
+      C* grad_input,
+      Buffer<C>& contributions) {
+    Kept<C, SignBits<C>> kept = {};
+    kept.signs = signs;
+    if constexpr (Activation::saved == Saved::input) {
+      kept.input = load(start.input[i]) + start.bias[i];
+    } else if constexpr (keeps_output<Activation>(kWeightGradients)) {
+      kept.output = {load(start.output.pos[i]), load(start.output.neg[i])};
+    }
+    Pair<C> slope = {};
+    if constexpr (Activation::has_weight) {
+      slope = {start.slopes.pos[i], start.slopes.neg[i]};
+    }
+    const Pair<C> grad = {load(start.grad.pos[i]), load(start.grad.neg[i])};
+    grad_input[i] = detail::backward<Activation>(kept, grad, slope);
+    if constexpr (kWeightGradients) {
+      const auto weight = detail::weight_gradient<Activation>(kept, grad, slope);
+      contributions.pos[i] = weight.pos;
+      contributions.neg[i] = weight.neg;
     }
   }
 };

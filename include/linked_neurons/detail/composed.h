@@ -96,16 +96,19 @@ at::Tensor signs(const at::Tensor& input, const at::Tensor& bias, std::int64_t d
   return at::stack({bits.pos, bits.neg});
 }
 
-/// Kernels' signs, bits in groups of `group` elements, as `signs` above gives them, for a tensor of
-/// these sizes and strides.
+/// Kernels' signs, bits in groups, as `signs` above gives them, for a tensor of these sizes and
+/// strides.
 inline at::Tensor unpack_signs(
-    const at::Tensor& bytes, int group, at::IntArrayRef sizes, at::IntArrayRef strides) {
+    const at::Tensor& bytes,
+    const SignLayout& layout,
+    at::IntArrayRef sizes,
+    at::IntArrayRef strides) {
   const at::Tensor bits = at::tensor({1, 2, 4, 8, 16, 32, 64, 128}, at::kByte).to(bytes.device());
   const at::Tensor planes = bytes.unsqueeze(1)
                                 .bitwise_and(bits)
                                 .ne(0)
-                                .view({-1, kSignBits, group})
-                                .transpose(0, 1)
+                                .view({-1, layout.lanes, kSignBits, layout.each})
+                                .permute({2, 0, 3, 1})
                                 .reshape({kSignBits, -1});
   return at::stack(
       {planes.select(0, 0).as_strided(sizes, strides),

@@ -91,6 +91,6 @@ template <class Activation>
 inline constexpr Backend backend = {
     [](const ForwardTask& task) { forward<Activation>(task, best_target()); },
     [](const BackwardTask& task) { backward<Activation>(task, best_target()); },
-    [](at::ScalarType /*type*/) { return static_cast<int>(kBlock); }};
+    [](at::ScalarType /*type*/) { return kSignLayout; }};
 
 } // namespace linked_neurons::detail::cpu

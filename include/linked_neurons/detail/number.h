@@ -7,8 +7,10 @@
 
 #include <linked_neurons/detail/platform.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #if defined(__CUDACC__)
 #include <cuda_bf16.h>
@@ -20,11 +22,13 @@ namespace linked_neurons::detail {
 /// IEEE 754 binary16 in memory.
 struct Half {
   std::uint16_t bits;
+  static constexpr std::uint16_t kInfinity = 0x7c00;
 };
 
 /// The upper half of a binary32 in memory.
 struct BFloat16 {
   std::uint16_t bits;
+  static constexpr std::uint16_t kInfinity = 0x7f80;
 };
 
 template <class T>
@@ -78,6 +82,46 @@ LINKED_NEURONS_FN double select(bool condition, double a, double b) {
 #endif
 }
 
+LINKED_NEURONS_FN Half select(bool condition, Half a, Half b) {
+  return {select_bits(condition, a.bits, b.bits)};
+}
+LINKED_NEURONS_FN BFloat16 select(bool condition, BFloat16 a, BFloat16 b) {
+  return {select_bits(condition, a.bits, b.bits)};
+}
+
+// What an activation that is exact takes of 16-bit numbers, without making floats of them:
+// comparisons with zero and a change of sign.
+
+template <class T>
+using If16Bit = std::enable_if_t<std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>, int>;
+
+template <class T, If16Bit<T> = 0>
+LINKED_NEURONS_FN bool is_zero(T x) {
+  return (x.bits & 0x7fffU) == 0;
+}
+
+template <class T, If16Bit<T> = 0>
+LINKED_NEURONS_FN bool operator>(T x, int /*zero*/) {
+  return static_cast<std::uint16_t>(x.bits - 1U) < T::kInfinity;
+}
+template <class T, If16Bit<T> = 0>
+LINKED_NEURONS_FN bool operator<(T x, int /*zero*/) {
+  return static_cast<std::uint16_t>(x.bits - 0x8001U) < T::kInfinity;
+}
+template <class T, If16Bit<T> = 0>
+LINKED_NEURONS_FN bool operator>=(T x, int zero) {
+  return bool(int(x > zero) | int(is_zero(x)));
+}
+template <class T, If16Bit<T> = 0>
+LINKED_NEURONS_FN bool operator<=(T x, int zero) {
+  return bool(int(x < zero) | int(is_zero(x)));
+}
+
+template <class T, If16Bit<T> = 0>
+LINKED_NEURONS_FN T operator-(T x) {
+  return {static_cast<std::uint16_t>(x.bits ^ 0x8000U)};
+}
+
 LINKED_NEURONS_FN float load(float x) {
   return x;
 }
@@ -111,7 +155,7 @@ LINKED_NEURONS_FN float load(Half x) {
 #endif
 }
 
-/// `x` rounded to nearest even as a `T`.
+/// `x` rounded to nearest even as a `T`. It comes out of an operation, so a NaN is a quiet one.
 template <class T>
 LINKED_NEURONS_FN T store(Compute<T> x);
 
@@ -129,10 +173,11 @@ LINKED_NEURONS_FN BFloat16 store<BFloat16>(float x) {
 #if defined(__CUDA_ARCH__)
   return {__nv_bfloat16_raw(__float2bfloat16_rn(x)).x};
 #else
-  const auto bits = bit_cast<std::uint32_t>(x);
-  const std::uint32_t rounded = (bits + 0x7fffU + ((bits >> 16) & 1U)) >> 16;
-  // Rounding may carry a NaN's payload into an infinity.
-  return {static_cast<std::uint16_t>(select_bits(x != x, std::uint32_t{0x7fc0}, rounded))};
+  // Rounding may not carry a NaN's payload into the sign: first of a positive one, then of a
+  // negative.
+  const auto positive = std::min(bit_cast<std::int32_t>(x), std::int32_t{0x7fff7fff});
+  const auto bits = std::min(static_cast<std::uint32_t>(positive), 0xffff7fffU);
+  return {static_cast<std::uint16_t>((bits + 0x7fffU + ((bits >> 16) & 1U)) >> 16)};
 #endif
 }
 
@@ -157,6 +202,16 @@ LINKED_NEURONS_FN Half store<Half>(float x) {
   const std::uint32_t result = select_bits(magnitude >= kOverflow, special, finite);
   return {static_cast<std::uint16_t>(result | sign)};
 #endif
+}
+
+/// Of a `T` or of the type that computes.
+template <class T, class Number>
+LINKED_NEURONS_FN T store_as(Number x) {
+  if constexpr (std::is_same_v<Number, T>) {
+    return x;
+  } else {
+    return store<T>(x);
+  }
 }
 
 } // namespace linked_neurons::detail

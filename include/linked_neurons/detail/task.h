@@ -83,14 +83,16 @@ Sums<C> sums_of(const BackwardTask& task) {
 struct Backend {
   void (*forward)(const ForwardTask& task);
   void (*backward)(const BackwardTask& task);
-  /// How many elements' signs lie together (arguments.h), for elements of this type.
-  int (*sign_group)(at::ScalarType type);
+  /// For elements of this type.
+  SignLayout (*sign_layout)(at::ScalarType type);
 };
 
 /// For meta tensors, which have a shape and no elements: everything is allocated, nothing computed.
 inline constexpr Backend kShapesOnly = {
     [](const ForwardTask& /*task*/) {},
     [](const BackwardTask& /*task*/) {},
-    [](at::ScalarType /*type*/) { return 8; }};
+    [](at::ScalarType /*type*/) {
+      return SignLayout{1, 8};
+    }};
 
 } // namespace linked_neurons::detail
