@@ -17,7 +17,7 @@ struct Swish : Activation {
     const T m = bounded_for_decay(magnitude);
     const auto e = decay(m);
     // -|z| * sigmoid(-|z|), sigmoid(-|z|) = e^-|z| / (1 + e^-|z|)
-    const T lower = -(m * (1 / (1 + e.raised * e.low)) * e.raised * e.low);
+    const T lower = -(m * e.raised / (1 + e.raised * e.low) * e.low);
     const T upper = magnitude + lower; // since sigmoid(z) + sigmoid(-z) = 1
     return {where(z > 0, upper, lower), where(z > 0, lower, upper)};
   }
