@@ -67,6 +67,8 @@ const std::vector<Shape> kShapes = {
     {1, 1, 4099},
     {600, 12, 1},
     {9, 300, 2},
+    {40, 8, 1},
+    {9, 32, 1},
 };
 
 /// Normally distributed numbers with the special ones in between.

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 namespace linked_neurons::detail::cpu {
 
@@ -29,6 +30,13 @@ LINKED_NEURONS_FN void copy_run(T* to, const T* from, std::int64_t n) {
   for (; i < n; ++i) {
     to[i] = from[i];
   }
+}
+
+/// Likewise a run whose length is known.
+template <class T, std::int64_t kSize>
+LINKED_NEURONS_FN void copy_run(
+    T* to, const T* from, std::integral_constant<std::int64_t, kSize> /*n*/) {
+  std::memcpy(to, from, kSize * sizeof(T));
 }
 
 /// A place in the output's layout, moving with the input's elements.
@@ -59,12 +67,33 @@ struct Position {
   /// Calls `copy(offset, done, n)` for each run of the next `size` elements inside one row.
   template <class Copy>
   LINKED_NEURONS_FN void for_each_run(std::int64_t size, const Copy& copy) const {
+    if (size == kBlock && column == 0) {
+      // Short rows, as of few channels in channels-last tensors.
+      switch (row) {
+      case 8:
+        return for_each_row<8>(copy);
+      case 16:
+        return for_each_row<16>(copy);
+      case 32:
+        return for_each_row<32>(copy);
+      default:
+        break;
+      }
+    }
     Position at = *this;
     for (std::int64_t done = 0; done < size;) {
       const std::int64_t n = std::min(at.row - at.column, size - done);
       copy(at.offset, done, n);
       at.advance(n);
       done += n;
+    }
+  }
+
+ private:
+  template <std::int64_t kRow, class Copy>
+  LINKED_NEURONS_FN void for_each_row(const Copy& copy) const {
+    for (std::int64_t done = 0; done < kBlock; done += kRow) {
+      copy(offset + 2 * done, done, std::integral_constant<std::int64_t, kRow>{});
     }
   }
 };
@@ -82,7 +111,7 @@ LINKED_NEURONS_FN Pair<const T*> read_halves(
   if (at.holds_block(size)) {
     return {base + at.offset, base + at.offset + at.row};
   }
-  at.for_each_run(size, [&](std::int64_t offset, std::int64_t done, std::int64_t n) {
+  at.for_each_run(size, [&](std::int64_t offset, std::int64_t done, auto n) {
     copy_run(buffer.pos + done, base + offset, n);
     copy_run(buffer.neg + done, base + offset + at.row, n);
   });
@@ -170,7 +199,7 @@ class BlockParameter {
       if (index.inner == 1) {
         copy_run(buffer_ + done, values_ + run, n);
       } else if (n < kBlock || run != filled_with_) {
-        std::fill_n(buffer_ + done, n, values_[run]);
+        fill_from(done, n, values_[run]);
         filled_with_ = n == kBlock ? run : -1;
       }
     });
@@ -178,6 +207,21 @@ class BlockParameter {
   }
 
  private:
+  /// Elements from `done` on; those behind the run are overwritten by the next.
+  LINKED_NEURONS_FN void fill_from(std::int64_t done, std::int64_t n, C value) {
+    constexpr std::int64_t kShort = 8;
+    if (n < kShort) {
+      for (std::int64_t i = done; i < done + n; ++i) {
+        buffer_[i] = value;
+      }
+      return;
+    }
+    // A loop of constant length is vectorised whole; a fill of any length starts with a preamble.
+    for (std::int64_t i = 0; i < kBlock; ++i) {
+      buffer_[i] = select(i < done, buffer_[i], value);
+    }
+  }
+
   const C* values_;
   ParameterWalk walk_;
   bool repeats_;                  ///< `buffer_` holds all values, and the first ones again

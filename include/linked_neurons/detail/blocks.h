@@ -96,7 +96,7 @@ struct ForwardBlocks {
         compute<C>(x, bias, slopes, y);
       }
       if (!in_place) {
-        at.for_each_run(size, [&](std::int64_t offset, std::int64_t done, std::int64_t n) {
+        at.for_each_run(size, [&](std::int64_t offset, std::int64_t done, auto n) {
           copy_run(args.output + offset, output.pos + done, n);
           copy_run(args.output + offset + at.row, output.neg + done, n);
         });
