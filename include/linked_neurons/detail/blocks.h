@@ -15,7 +15,7 @@ namespace linked_neurons::detail::cpu {
 inline constexpr SignLayout kSignLayout = {16, 4};
 inline constexpr int kLanes = kSignLayout.lanes;
 inline constexpr int kEach = kSignLayout.each;
-static_assert(kLanes * kEach == kBlock);
+static_assert(std::int64_t{kLanes} * kEach == kBlock);
 
 /// The signs of a block, as they are kept.
 struct BlockSigns {
