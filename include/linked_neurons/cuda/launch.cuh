@@ -118,9 +118,11 @@ void launch_elementwise(const Arguments<T>& args, const Stream& stream) {
   with_index(args.numel, stream, [&](auto index) {
     using Index = decltype(index);
     const auto dividers = dividers_of<T, Index>(args);
-    const auto kernel = has_whole_groups(args) ? Kernels::template get<T, Index, WholeGroups>()
-                                               : Kernels::template get<T, Index, SingleElements>();
-    launch(kernel, grid, stream, args, dividers);
+    if (has_whole_groups(args)) {
+      launch(Kernels::template get<T, Index, WholeGroups>(), grid, stream, args, dividers);
+    } else {
+      launch(Kernels::template get<T, Index, SingleElements>(), grid, stream, args, dividers);
+    }
   });
 }
 
