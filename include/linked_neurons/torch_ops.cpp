@@ -179,7 +179,8 @@ struct Operators {
     composed::Gradients from;
     if constexpr (Composed) {
       if (A::saved == Saved::signs) {
-        saves.signs = composed::unpack_signs(signs, saves.sign_layout, layout.sizes, layout.strides);
+        saves.signs =
+            composed::unpack_signs(signs, saves.sign_layout, layout.sizes, layout.strides);
       }
       from = composed::backward<A>(
           grad, saves.kept, saves.signs, saves.parameters, saves.kind, dim, saves.wanted);
