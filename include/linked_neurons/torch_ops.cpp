@@ -187,7 +187,9 @@ struct Operators {
     } else {
       from = run_backward<A>(backend, grad, saves, layout);
     }
-    std::vector<Tensor> result{from.input};
+    std::vector<Tensor> result;
+    result.reserve(4); // also, g++ warns of writes past the end of a vector that starts with one
+    result.push_back(from.input);
     if (saves.wanted.bias) {
       result.push_back(from.parameters.bias);
     }
@@ -195,7 +197,8 @@ struct Operators {
       // An operator's results share no memory, and these may be two halves of one tensor.
       const auto& weight = from.parameters.weight;
       const bool shares = weight.neg.is_alias_of(weight.pos);
-      result.insert(result.end(), {weight.pos, shares ? weight.neg.clone() : weight.neg});
+      result.push_back(weight.pos);
+      result.push_back(shares ? weight.neg.clone() : weight.neg);
     }
     return result;
   }
