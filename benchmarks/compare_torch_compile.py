@@ -9,8 +9,8 @@ eight-convolution stack of benchmark_networks. Rivals take turns, one sample eac
 equal results before they are timed. The time is the median of the samples.
 
 On the CPU a sample is as many calls as take 2 ms, wall time. Before the first tensor the script
-raises glibc's thresholds for mapping and trimming with mallopt, as settle_allocator.h of the
-examples says; otherwise every large result would be paid for in page faults. On a GPU a sample is
+raises glibc's thresholds for mapping and trimming with mallopt, as the library's settle_allocator.h
+says; otherwise every large result would be paid for in page faults. On a GPU a sample is
 one call between two CUDA events, the L2 overwritten before it.
 
 Inductor needs a C++ compiler and Python's headers (Debian's g++ and python3-dev).

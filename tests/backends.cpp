@@ -55,9 +55,9 @@ inline constexpr Backend host_kernels = {
     },
     host_backward<Activation, kDescending>,
     [](at::ScalarType type) {
-      ln::detail::SignLayout layout = {1, 0};
+      ln::detail::SignLayout layout = {};
       ln::detail::dispatch(
-          type, [&](auto value) { layout.each = ln::cuda::kGroup<decltype(value)>; });
+          type, [&](auto value) { layout = ln::cuda::kSignLayout<decltype(value)>; });
       return layout;
     }};
 

@@ -59,27 +59,26 @@ AnyModule lk_prelu(const Sizes& sizes) {
 std::vector<Activation> make_activations() {
   // Keras' PReLU slopes start at 0.
   std::vector<Activation> all = {
-      {"relu", "ReLU", 1, "relu", 1, false, plain<torch::nn::ReLU>},
-      {"lk_relu", "LK-ReLU", 2, "relu", 1, false, plain<lk::LKReLU>},
-      {"prelu", "PReLU", 1, "prelu", 1, false, element_prelu},
-      {"lk_prelu", "LK-PReLU", 2, "prelu", 1, false, lk_prelu},
-      {"selu", "SELU", 1, "selu", 1, false, plain<torch::nn::SELU>},
-      {"lk_selu", "LK-SELU", 2, "selu", 1, false, plain<lk::LKSELU>},
-      {"swish", "Swish", 1, "swish", 1, false, plain<torch::nn::SiLU>},
-      {"lk_swish", "LK-Swish", 2, "swish", 1, false, plain<lk::LKSwish>},
+      {"relu", 1, "relu", 1, false, plain<torch::nn::ReLU>},
+      {"lk_relu", 2, "relu", 1, false, plain<lk::LKReLU>},
+      {"prelu", 1, "prelu", 1, false, element_prelu},
+      {"lk_prelu", 2, "prelu", 1, false, lk_prelu},
+      {"selu", 1, "selu", 1, false, plain<torch::nn::SELU>},
+      {"lk_selu", 2, "selu", 1, false, plain<lk::LKSELU>},
+      {"swish", 1, "swish", 1, false, plain<torch::nn::SiLU>},
+      {"lk_swish", 2, "swish", 1, false, plain<lk::LKSwish>},
   };
   // So many filters make as many parameters as the linked twin has.
   std::vector<Activation> wide;
   for (Activation activation : all) {
     if (activation.expansion == 1) {
       activation.name += "_sqrt2";
-      activation.title += " √2";
       activation.width = std::sqrt(2.0);
       wide.push_back(activation);
     }
   }
   all.insert(all.end(), wide.begin(), wide.end());
-  all.push_back({"bn_relu", "BN+ReLU", 1, "relu", 1, true, plain<torch::nn::ReLU>});
+  all.push_back({"bn_relu", 1, "relu", 1, true, plain<torch::nn::ReLU>});
   return all;
 }
 

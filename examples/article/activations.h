@@ -15,7 +15,6 @@ namespace article {
 
 struct Activation {
   std::string name;        ///< "lk_relu": on the command line and in folders.
-  std::string title;       ///< "LK-ReLU": in print.
   std::int64_t expansion;  ///< Channels out for each channel in: 2 if linked, else 1.
   std::string base;        ///< The name of what it links, or of itself.
   double width = 1;        ///< Every layer's filters times this, rounded down.

@@ -79,7 +79,6 @@ class Builder {
       : settings_(&settings), activation_(&activation), sizes_(sizes) {}
 
   Builder& convolution(
-
       std::int64_t filters,
       std::int64_t kernel,
       std::int64_t stride = 1,

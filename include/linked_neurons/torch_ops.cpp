@@ -144,11 +144,8 @@ struct Operators {
       std::int64_t dim,
       bool keep_signs) {
     dim = check_input(A::name, x, dim);
-    // sign_bytes() of a symbolic number
-    const c10::SymInt groups = (x.sym_numel() + (kLargestGroup - 1)) / kLargestGroup;
-    const c10::SymInt bytes = groups * (kLargestGroup * kSignBits / 8);
     const bool has_signs = A::saved == Saved::signs && keep_signs;
-    return {empty_output(x, dim), empty_signs(x, has_signs ? bytes : 0)};
+    return {empty_output(x, dim), empty_signs(x, has_signs ? sign_bytes(x.sym_numel()) : 0)};
   }
 
   /// The gradients of x, of `bias` if that is there, and of the weights if `output` is.

@@ -100,7 +100,7 @@ struct Activation {
     if constexpr (std::is_floating_point_v<T>) {
       return math::bounded_for_decay(x);
     } else {
-      constexpr double kBound = 754;
+      constexpr double kBound = math::detail::Format<double>::kDecayed;
       return where(x > kBound, kBound, x);
     }
   }

@@ -20,6 +20,10 @@ using linked_neurons::detail::Weights;
 template <class T>
 inline constexpr int kGroup = sizeof(T) == 2 ? 8 : 4;
 
+/// A group's signs are one lane.
+template <class T>
+inline constexpr detail::SignLayout kSignLayout = {1, kGroup<T>};
+
 /// The signs of a group: bits for g(z) from the lowest on, then bits for g(-z).
 template <class T>
 using SignWord = std::conditional_t<kGroup<T> == 8, std::uint16_t, std::uint8_t>;

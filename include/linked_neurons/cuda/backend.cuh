@@ -64,8 +64,8 @@ void backward(const BackwardTask& task) {
 }
 
 inline SignLayout sign_layout(at::ScalarType type) {
-  SignLayout layout = {1, 0};
-  dispatch(type, [&](auto value) { layout.each = linked_neurons::cuda::kGroup<decltype(value)>; });
+  SignLayout layout = {};
+  dispatch(type, [&](auto value) { layout = linked_neurons::cuda::kSignLayout<decltype(value)>; });
   return layout;
 }
 

@@ -138,7 +138,9 @@ struct SignLayout {
 inline constexpr int kSignBits = 2;
 inline constexpr std::int64_t kLargestGroup = 64;
 
-inline std::int64_t sign_bytes(std::int64_t numel) {
+/// \tparam Int std::int64_t, or a symbolic number.
+template <class Int>
+Int sign_bytes(const Int& numel) {
   return (numel + kLargestGroup - 1) / kLargestGroup * (kLargestGroup * kSignBits / 8);
 }
 

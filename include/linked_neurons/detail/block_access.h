@@ -12,7 +12,7 @@
 
 namespace linked_neurons::detail::cpu {
 
-/// Elements of a block; also the group in which signs are kept: one word for each half.
+/// Elements of a block; also a group of signs.
 inline constexpr std::int64_t kBlock = kLargestGroup;
 
 inline std::int64_t block_count(std::int64_t numel) {
