@@ -17,9 +17,9 @@
 namespace linked_neurons::functional {
 
 /// The linked layer of any activation struct without slopes (activation/activation.h).
-/// \param bias one number a channel, added to `input` before the activation (in float for 16-bit
-/// types, without a rounding in between), or undefined. Its type is the input's; beside a 16-bit
-/// input float is taken too.
+/// `bias`, one number a channel, is added to `input` before the activation (in float for 16-bit
+/// types, without a rounding in between); it may be undefined. Its type is the input's; beside a
+/// 16-bit input float is taken too.
 /// \throws c10::Error also if the activation has slopes.
 template <class Activation>
 at::Tensor linked(
@@ -46,7 +46,7 @@ at::Tensor linked(const at::Tensor& input, const LinkedOptions& options = {}) {
 /// The linked layer of any activation struct with slopes: 1, C, or one for each element (the sizes
 /// of `input` without axis 0) in each of `weight_pos`, for g(x), and `weight_neg`, for g(-x). Their
 /// type is the input's; beside a 16-bit input float is taken too.
-/// \param bias as above.
+/// `bias` as above.
 template <class Activation>
 at::Tensor linked(
     const at::Tensor& input,
