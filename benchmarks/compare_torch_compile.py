@@ -34,6 +34,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from compared import compared_tables
+
 BASES = {"lk_relu": F.relu, "lk_prelu": F.prelu, "lk_selu": F.selu, "lk_swish": F.silu}
 PASSES = ("forward", "forward_backward")
 TYPES = {"fp32": torch.float, "bf16": torch.bfloat16, "fp16": torch.half}
@@ -260,25 +262,6 @@ def context(args):
     return facts
 
 
-def markdown(rows):
-    columns = {"ours": "ours, µs", "ours_compiled": "ours inside torch.compile, µs",
-               "compile": "torch.compile, µs", "eager": "eager, µs", "bn_relu": "BN+ReLU, µs"}
-    for title, prefix in (("Layers", "layer/"), ("Training step", "network/")):
-        chosen = [row for row in rows if row["case"].startswith(prefix)]
-        if not chosen:
-            continue
-        names = [name for name in columns if f"{name}_us" in chosen[0]]
-        rivals = [name for name in names if not name.startswith("ours")]
-        yield f"\n{title}; a ratio says how many times as fast ours is\n"
-        head = ["case", *(columns[name] for name in names), *(f"{name} / ours" for name in rivals)]
-        for cells in (head, ["---"] + ["---:"] * (len(head) - 1)):
-            yield "| " + " | ".join(cells) + " |"
-        for row in chosen:
-            times = [f"{row[f'{name}_us']:.4g}" for name in names]
-            ratios = [f"{row[f'{name}_us'] / row['ours_us']:.2f}×" for name in rivals]
-            yield "| " + " | ".join([row["case"].removeprefix(prefix), *times, *ratios]) + " |"
-
-
 def parsed_arguments():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -329,7 +312,7 @@ def main():
             with open(args.output, "w") as file:
                 json.dump({"context": context(args), "rows": rows}, file, indent=1)
                 file.write("\n")
-    print(*markdown(rows), sep="\n")
+    print(*compared_tables(rows), sep="\n")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Turns the JSON files of benchmark_layers and benchmark_networks into a page of tables and plots.
+"""Turns the JSON files of the benchmark programs, and of compare_torch_compile.py, into a page of
+tables and plots.
 
     report.py results/my-machine/*.json                     # results/my-machine/report.md and PNGs
     report.py --readme README.md results/my-machine/*.json  # and the short tables in README.md
@@ -13,6 +14,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from compared import compared_tables, ratio_to
 from runs import RIVALS, STEPS, Run, grouped
 from titles import layer_title, network_title, title
 
@@ -138,7 +140,7 @@ def page(runs, plots):
         lines += table(["", ""], facts, 2)
         for name in plots.get(run.path, []):
             lines += [f"![{name}]({name})", ""]
-        lines += layer_sections(run) + network_sections(run)
+        lines += layer_sections(run) + network_sections(run) + compared_tables(run.compared)
         if run.failed:
             lines += ["### Failed", ""] + table(["case", "why"], run.failed.items(), 2)
     return "\n".join(lines).rstrip() + "\n"
@@ -169,6 +171,19 @@ def readme_networks(run):
     return cells
 
 
+def readme_compared(run):
+    """Forward and backward of our layers in float, against torch.compile of the composed expression."""
+    cells = {}
+    for row in run.compared:
+        kind, *parts = row["case"].split("/")
+        if kind == "layer":
+            activation, step, kind, layout, shape = parts
+            if (step, kind) == (STEPS[-1], "fp32"):
+                cells[title(activation), f"{shape} {layout}"] = (
+                    f"{number(row['ours_us'])} µs, {ratio_to('compile', row)}")
+    return cells
+
+
 def cross_table(cells):
     """A table of texts by the names of their row and column."""
     names, columns = (list(dict.fromkeys(pair[i] for pair in cells)) for i in (0, 1))
@@ -184,7 +199,9 @@ def short_tables(runs):
                 ("Forward and backward in float32, and how many times as fast as composed",
                  readme_layers(run)),
                 ("One training step, and how many times as fast as with BN+ReLU",
-                 readme_networks(run))):
+                 readme_networks(run)),
+                ("Forward and backward in float32, and how many times as fast as `torch.compile` of "
+                 "composed, both from Python", readme_compared(run))):
             if cells:
                 lines += [f"{what} ({where}):", "", *cross_table(cells)]
     return lines
@@ -201,7 +218,7 @@ def write_between_markers(path, lines):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("files", nargs="+", type=Path, help="what --benchmark_out= wrote")
+    parser.add_argument("files", nargs="+", type=Path, help="what --benchmark_out= and --output wrote")
     parser.add_argument("--readme", type=Path, help=f"writes the short tables between\n{BEGIN}\nand "
                                                     f"{END}")
     parser.add_argument("--no-plots", action="store_true", help="tables only")

@@ -1,4 +1,4 @@
-"""What the benchmark programs wrote: files of Google Benchmark, read into records."""
+"""What the benchmark programs and compare_torch_compile.py wrote, read into records."""
 
 import json
 import math
@@ -81,12 +81,13 @@ class Run:
     def __init__(self, path):
         self.path = path
         data = json.loads(path.read_text())
-        if not isinstance(data, dict) or "context" not in data or "benchmarks" not in data:
-            raise ValueError(f"{path}: expected a file of Google Benchmark (--benchmark_out)")
+        if not isinstance(data, dict) or "context" not in data or not {"benchmarks", "rows"} & set(data):
+            raise ValueError(f"{path}: expected a file of Google Benchmark (--benchmark_out), or of "
+                             "compare_torch_compile.py")
         self.facts = data["context"]
         self.failed = {}
         repeated = defaultdict(list)
-        for entry in data["benchmarks"]:
+        for entry in data.get("benchmarks", []):
             if entry.get("run_type") == "aggregate":
                 continue
             key = self._key(entry["run_name"])
@@ -97,6 +98,7 @@ class Run:
         results = {key: self._median(entries) for key, entries in repeated.items()}
         self.layers = {key: value for key, value in results.items() if isinstance(key, Layer)}
         self.networks = {key: value for key, value in results.items() if isinstance(key, Network)}
+        self.compared = data.get("rows", [])  # of compare_torch_compile.py
 
     def _key(self, name):
         kind, *parts = name.split("/")

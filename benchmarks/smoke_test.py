@@ -127,6 +127,18 @@ class SmokeTest(unittest.TestCase):
         self.assertEqual(report("--readme", readme, known).returncode, 0)
         self.assertEqual(readme.read_text(), text)  # a second time changes nothing
 
+    def test_compared(self):
+        name = "layer/lk_relu/forward_backward/fp32/nchw/8x64x28x28"
+        known = self.folder / "compile.json"
+        known.write_text(json.dumps({"context": CONTEXT, "rows": [
+            {"case": name, "ours_us": 100.0, "compile_us": 250.0, "eager_us": 400.0}]}))
+        readme = self.folder / "README.md"
+        readme.write_text("<!-- benchmarks:begin -->\n<!-- benchmarks:end -->\n")
+        page = self.page("--readme", readme, known)
+        self.assertEqual(row(page, name.removeprefix("layer/"))[1:],
+                         ["100", "250", "400", "2.50×", "4.00×"])
+        self.assertIn(["LK-ReLU", "100 µs, 2.50×"], rows(readme.read_text()))
+
     def test_errors(self):
         readme = self.folder / "README.md"
         readme.write_text("no markers\n")

@@ -11,6 +11,7 @@
 #define TESTS_HAVE_FUNCTORCH
 #include <ATen/functorch/BatchedTensorImpl.h>
 #include <ATen/functorch/DynamicLayer.h>
+#include <ATen/functorch/TensorWrapper.h>
 #endif
 
 namespace tests {
@@ -373,6 +374,56 @@ TEST_P(EveryLayer, WorksUnderVmap) {
 #else
   GTEST_SKIP() << "this LibTorch's functorch headers need nlohmann/json.hpp";
 #endif
+}
+
+TEST_P(EveryLayer, WorksUnderFunctorchsGrad) {
+#if defined(TESTS_HAVE_FUNCTORCH)
+  namespace functorch = at::functorch;
+  const Layer& layer = GetParam();
+  const Tensor x = torch::randn({2, 4, 5});
+  const Tensor arriving = torch::randn({2, 8, 5});
+  const auto level = functorch::initAndPushDynamicLayer(
+      functorch::TransformType::Grad, std::nullopt, std::nullopt, true);
+  const Tensor wrapped = functorch::makeTensorWrapper(x, level).requires_grad_();
+  const Tensor y = layer.fused(wrapped, layer.parameters(x, 1), 1);
+  const Tensor back = grad({(y * arriving).sum()}, {wrapped})[0];
+  functorch::popDynamicLayerAndDeleteMetadata();
+  const auto* gradient = functorch::maybeGetTensorWrapper(back);
+  ASSERT_NE(gradient, nullptr);
+  x.requires_grad_();
+  const Tensor expected = layer.composed(x, layer.parameters(x, 1), 1);
+  EXPECT_TRUE(gradient->value().allclose(grad({expected}, {x}, {arriving})[0], 1e-5, 1e-5));
+#else
+  GTEST_SKIP() << "this LibTorch's functorch headers need nlohmann/json.hpp";
+#endif
+}
+
+/// What comes after it does not depend on what went in, as far as autograd knows.
+struct NoGradient : torch::autograd::Function<NoGradient> {
+  static Tensor forward(torch::autograd::AutogradContext* /*context*/, const Tensor& x) {
+    return x.clone();
+  }
+  static torch::autograd::variable_list backward(
+      torch::autograd::AutogradContext* /*context*/,
+      const torch::autograd::variable_list& /*grads*/) {
+    return {Tensor()};
+  }
+};
+
+TEST_P(EveryLayer, PassesOnThatThereIsNoGradient) {
+  const Layer& layer = GetParam();
+  const Tensor x = torch::randn({2, 4, 5}).requires_grad_();
+  const Tensor y = layer.fused(x, layer.parameters(x, 1), 1);
+  (NoGradient::apply(y).sum() + x.sum()).backward();
+  EXPECT_TRUE(x.grad().equal(at::ones_like(x)));
+}
+
+TEST_P(EveryLayer, RefusesASecondBackwardOfAFreedGraph) {
+  const Layer& layer = GetParam();
+  const Tensor x = torch::randn({2, 4, 5}).requires_grad_();
+  const Tensor y = layer.fused(x, layer.parameters(x, 1), 1).sum();
+  y.backward();
+  EXPECT_THROW(y.backward(), c10::Error);
 }
 
 TEST_P(EveryLayer, RefusesTangents) {

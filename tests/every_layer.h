@@ -56,27 +56,28 @@ struct Layer {
   }
 };
 
-template <class Activation>
+template <class Activation, bool kKeepOutput = false>
 Layer layer(bool has_bias) {
   return {
       Activation::name,
-      Activation::saved,
+      kKeepOutput ? ln::Saved::output : Activation::saved,
       Activation::has_weight,
       has_bias,
       [](const Tensor& x, const Parameters& parameters, std::int64_t dim) {
         const auto& [weight, bias] = parameters;
+        const auto options = ln::LinkedOptions(dim).keep_output(kKeepOutput);
         if constexpr (Activation::has_weight) {
-          return ln::functional::linked<Activation>(x, weight.pos, weight.neg, bias, dim);
+          return ln::functional::linked<Activation>(x, weight.pos, weight.neg, bias, options);
         } else {
-          return ln::functional::linked<Activation>(x, bias, dim);
+          return ln::functional::linked<Activation>(x, bias, options);
         }
       },
       [](const Tensor& x, const Parameters& parameters, std::int64_t dim) {
         return composed<Activation>(x, parameters.weight, dim, parameters.bias);
       },
       [](const Tensor& y) {
-        using Node = torch::autograd::CppNode<ln::detail::LinkedFunction<Activation>>;
-        return dynamic_cast<Node&>(*y.grad_fn()).ctx_.get_saved_variables();
+        using Node = ln::detail::LinkedBackward<Activation>;
+        return dynamic_cast<Node&>(*y.grad_fn()).saved_variables();
       }};
 }
 
@@ -86,7 +87,7 @@ inline const std::vector<Layer> kEveryLayer = [] {
     all.insert(
         all.end(),
         {layer<ln::activation::ReLU>(has_bias),
-         layer<ln::activation::ReLUFromOutput>(has_bias),
+         layer<ln::activation::ReLU, true>(has_bias),
          layer<ln::activation::PReLU>(has_bias),
          layer<ln::activation::SELU>(has_bias),
          layer<ln::activation::Swish>(has_bias),

@@ -86,6 +86,33 @@ Tensor numbers(at::IntArrayRef sizes, at::ScalarType type, bool special) {
   return x.to(type);
 }
 
+/// What a backward may be asked for besides the input's gradient, and whether it starts from the
+/// output where signs are the rule.
+struct Asked {
+  ln::detail::Wanted sums;
+  bool keep_output;
+
+  std::string label() const {
+    return keep_output ? " from the output" : "";
+  }
+};
+
+template <class Activation>
+std::vector<Asked> every_backward(bool biased) {
+  std::vector<Asked> cases;
+  for (const bool weight : {false, true}) {
+    for (const bool bias : {false, true}) {
+      for (const bool keep_output : {false, true}) {
+        if (weight <= Activation::has_weight && bias <= biased &&
+            keep_output <= Activation::output_tells_signs) {
+          cases.push_back({{weight, bias}, keep_output});
+        }
+      }
+    }
+  }
+  return cases;
+}
+
 /// One run of a backend on guarded memory, everything at the same byte offset.
 template <class Activation>
 struct Run {
@@ -132,20 +159,20 @@ struct Run {
   }
 
   void backward(
-      const Backend& backend,
-      bool uniform_grad,
-      const ln::detail::Wanted& wanted,
-      const std::string& what) {
+      const Backend& backend, bool uniform_grad, const Asked& asked, const std::string& what) {
+    const auto& wanted = asked.sums;
     const auto compute = ln::detail::compute_type(input.tensor.scalar_type());
     GuardedBuffer sums({2, index.count}, compute, 0);
     GuardedBuffer bias_sums({index.count}, compute, 0);
     BackwardTask task;
     task.grad = grad.tensor;
     task.grad_is_uniform = uniform_grad;
-    if (Activation::saved == ln::Saved::output || wanted.weight) {
+    if (Activation::saved == ln::Saved::output || wanted.weight || asked.keep_output) {
       task.kept = output.tensor;
     }
-    task.signs = kept_signs;
+    if (!asked.keep_output) {
+      task.signs = kept_signs;
+    }
     task.grad_input = grad_input.tensor;
     task.row = row;
     task.weight = weight;
@@ -175,20 +202,6 @@ struct Run {
   Tensor bias; ///< undefined without
   Tensor kept_signs, grad_weight, grad_bias;
 };
-
-/// All that a backward may be asked for besides the input's gradient.
-template <class Activation>
-std::vector<ln::detail::Wanted> wanted_sums(bool biased) {
-  std::vector<ln::detail::Wanted> cases;
-  for (const bool weight : {false, true}) {
-    for (const bool bias : {false, true}) {
-      if (weight <= Activation::has_weight && bias <= biased) {
-        cases.push_back({weight, bias});
-      }
-    }
-  }
-  return cases;
-}
 
 template <class Activation>
 class Kernels : public testing::Test {};
@@ -229,11 +242,12 @@ TYPED_TEST(Kernels, EqualComposedOnAnyMemory) {
             expect_output_within(run.output.tensor, wide.output, units, what + " output");
           }
 
-          for (const auto& wanted : wanted_sums<Activation>(biased)) {
-            run.backward(*backend, uniform, wanted, what);
+          for (const auto& asked : every_backward<Activation>(biased)) {
+            run.backward(*backend, uniform, asked, what + asked.label());
             const Tensor& actual = run.grad_input.tensor;
             if (is_exact<Activation> && !Activation::has_weight) {
-              expect_same_values(actual, exact.grad_input.to(type), what + " gradient");
+              expect_same_values(
+                  actual, exact.grad_input.to(type), what + asked.label() + " gradient");
             } else {
               const double slope = Activation::has_weight
                                        ? std::max(
@@ -248,7 +262,7 @@ TYPED_TEST(Kernels, EqualComposedOnAnyMemory) {
                   grad,
                   slope,
                   1,
-                  what + " gradient");
+                  what + asked.label() + " gradient");
             }
           }
         }
@@ -273,13 +287,15 @@ TYPED_TEST(Kernels, ParametersGradientsAreExactSums) {
       const auto halves = grad.to(at::kDouble).abs().chunk(2, 1);
       const auto sum = [](const Tensor& each) { return each.sum(at::IntArrayRef{0, 2}); };
       const Tensor magnitude = (x.to(at::kDouble) + run.bias.view({-1, 1})).abs();
-      for (const auto& wanted : wanted_sums<Activation>(true)) {
+      for (const auto& asked : every_backward<Activation>(true)) {
+        const auto& wanted = asked.sums;
         Tensor weight_of_kernels;
         Tensor bias_of_kernels;
         for (const auto& [name, backend] : backends<Activation>()) {
-          const std::string what = name + " " + c10::toString(type) + " shape " + std::to_string(s);
+          const std::string what =
+              name + " " + c10::toString(type) + " shape " + std::to_string(s) + asked.label();
           run.forward(*backend, what);
-          run.backward(*backend, false, wanted, what);
+          run.backward(*backend, false, asked, what);
           if (wanted.weight) {
             // z comes back from an output that was rounded.
             const Tensor terms =

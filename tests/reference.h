@@ -18,18 +18,13 @@ namespace ln = linked_neurons;
 using at::Tensor;
 
 /// The layers as the parameters of typed tests, and their names there.
-using Activations = testing::Types<
-    ln::activation::ReLU,
-    ln::activation::ReLUFromOutput,
-    ln::activation::PReLU,
-    ln::activation::SELU,
-    ln::activation::Swish>;
+using Activations = testing::
+    Types<ln::activation::ReLU, ln::activation::PReLU, ln::activation::SELU, ln::activation::Swish>;
 
 struct ActivationNames {
   template <class Activation>
   static std::string GetName(int /*index*/) {
-    constexpr bool is_other = std::is_same_v<Activation, ln::activation::ReLUFromOutput>;
-    return std::string(Activation::name) + (is_other ? "_from_output" : "");
+    return Activation::name;
   }
 };
 

@@ -12,8 +12,6 @@
 #include <linked_neurons/detail/autograd.h>
 #include <linked_neurons/options.h>
 
-#include <type_traits>
-
 namespace linked_neurons::functional {
 
 /// The linked layer of any activation struct without slopes (activation/activation.h).
@@ -30,12 +28,7 @@ at::Tensor linked(
       Activation::name,
       " needs slopes for both halves, expected 2 tensors (weight_pos, weight_neg) after the input, "
       "got 0");
-  if constexpr (!std::is_void_v<typename Activation::FromOutput>) {
-    if (options.keep_output()) {
-      return detail::linked<typename Activation::FromOutput>(input, {{}, bias}, options.dim());
-    }
-  }
-  return detail::linked<Activation>(input, {{}, bias}, options.dim());
+  return detail::linked<Activation>(input, {{}, bias}, options.dim(), options.keep_output());
 }
 
 template <class Activation>
@@ -55,7 +48,8 @@ at::Tensor linked(
     const at::Tensor& bias,
     const LinkedOptions& options = {}) {
   static_assert(Activation::has_weight, "this activation has no slopes");
-  return detail::linked<Activation>(input, {{weight_pos, weight_neg}, bias}, options.dim());
+  return detail::linked<Activation>(
+      input, {{weight_pos, weight_neg}, bias}, options.dim(), options.keep_output());
 }
 
 template <class Activation>

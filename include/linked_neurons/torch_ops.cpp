@@ -12,7 +12,7 @@
 /// `_<name>_backward`, which run the kernels and tell the shapes of their results without running
 /// them. So a compiler sees a training step as operators, and no kernel sees a tensor without
 /// memory.
-#include <linked_neurons/detail/autograd.h>
+#include <linked_neurons/detail/run.h>
 
 #include <ATen/core/LegacyTypeDispatch.h>
 #include <ATen/core/dispatch/Dispatcher.h>
@@ -241,7 +241,7 @@ struct Operators {
   }
 };
 
-/// LinkedFunction of operators: forward and backward reach the kernels by way of the dispatcher.
+/// LinkedBackward of operators: forward and backward reach the kernels by way of the dispatcher.
 template <class A>
 struct OperatorFunction : torch::autograd::Function<OperatorFunction<A>> {
   using Context = torch::autograd::AutogradContext;

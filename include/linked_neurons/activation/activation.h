@@ -55,8 +55,9 @@ struct Activation {
   using Saved = linked_neurons::Saved;
 
   static constexpr Saved saved = Saved::input;
-  /// The same activation with `Saved::output`, if there is one besides.
-  using FromOutput = void;
+  /// With `Saved::signs`: whether `signs_of_output(const Pair<T>& output)` gives them too, so that
+  /// a layer can keep its output instead (`LinkedOptions::keep_output`).
+  static constexpr bool output_tells_signs = false;
   static constexpr bool has_weight = false;
   /// Whether each half is 0, z or -z, written with comparisons with 0, `relu` and `-z`, and with
   /// `Saved::signs` the gradient (pos ? grad.pos : 0) - (neg ? grad.neg : 0): then 16-bit numbers

@@ -8,7 +8,6 @@
 #include <linked_neurons/activation/swish.h>
 
 /// Expands `use(A)` for each of them.
-#define LINKED_NEURONS_FOR_ALL_ACTIVATIONS(use)                                             \
-  use(::linked_neurons::activation::ReLU) use(::linked_neurons::activation::ReLUFromOutput) \
-      use(::linked_neurons::activation::PReLU) use(::linked_neurons::activation::SELU)      \
-          use(::linked_neurons::activation::Swish)
+#define LINKED_NEURONS_FOR_ALL_ACTIVATIONS(use)                                    \
+  use(::linked_neurons::activation::ReLU) use(::linked_neurons::activation::PReLU) \
+      use(::linked_neurons::activation::SELU) use(::linked_neurons::activation::Swish)

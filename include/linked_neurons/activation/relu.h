@@ -6,14 +6,11 @@
 
 namespace linked_neurons::activation {
 
-struct ReLUFromOutput;
-
 struct ReLU : Activation {
-  using FromOutput = ReLUFromOutput;
-
   static constexpr auto name = "lk_relu";
   static constexpr auto module_name = "LKReLU";
   static constexpr auto saved = Saved::signs;
+  static constexpr bool output_tells_signs = true;
   static constexpr bool is_exact = true;
 
   template <class T>
@@ -28,21 +25,14 @@ struct ReLU : Activation {
     return conditions((z <= 0) == 0, (z >= 0) == 0);
   }
 
+  template <class T>
+  LINKED_NEURONS_FN static auto signs_of_output(const Pair<T>& output) {
+    return conditions((output.pos <= 0) == 0, (output.neg <= 0) == 0);
+  }
+
   template <class Bool, class T>
   LINKED_NEURONS_FN static T backward(const Pair<Bool>& signs, const Pair<T>& grad) {
     return where(signs.pos, grad.pos, constant<T>(0)) - where(signs.neg, grad.neg, constant<T>(0));
-  }
-};
-
-/// LK-ReLU that keeps its output instead of the signs.
-struct ReLUFromOutput : ReLU {
-  using FromOutput = void;
-  static constexpr auto saved = Saved::output;
-
-  template <class T>
-  LINKED_NEURONS_FN static T backward(const Pair<T>& output, const Pair<T>& grad) {
-    const auto signs = conditions((output.pos <= 0) == 0, (output.neg <= 0) == 0);
-    return ReLU::backward(signs, grad);
   }
 };
 

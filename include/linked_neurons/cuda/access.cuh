@@ -59,6 +59,10 @@ struct Rows {
 /// Memory that is read and written in whole, aligned groups (no row ends inside one).
 template <class T, class Index>
 struct WholeGroups {
+  LINKED_NEURONS_FN static int place_in_group(Index /*first*/) {
+    return 0;
+  }
+
   LINKED_NEURONS_FN static Group<T> read(const T* base, Index first, const Rows<Index>& /*rows*/) {
     return *reinterpret_cast<const Group<T>*>(base + first);
   }
@@ -85,6 +89,10 @@ struct WholeGroups {
 /// Memory of any alignment, rows of any length: an element at a time.
 template <class T, class Index>
 struct SingleElements {
+  LINKED_NEURONS_FN static int place_in_group(Index first) {
+    return static_cast<int>(first % kGroup<T>);
+  }
+
   LINKED_NEURONS_FN static Group<T> read(const T* base, Index first, const Rows<Index>& rows) {
     Group<T> group = {};
     LINKED_NEURONS_UNROLL

@@ -21,6 +21,13 @@ template <class T>
 inline constexpr int kForwardGroups = sizeof(T) == 8 ? 2 : 4;
 inline constexpr int kBackwardGroups = 2;
 
+/// Element `i`'s part of its group's signs.
+template <class T, class Sign>
+LINKED_NEURONS_FN unsigned packed(const Pair<Sign>& sign, int i) {
+  return (static_cast<unsigned>(sign.pos) << i) |
+         (static_cast<unsigned>(sign.neg) << (i + kGroup<T>));
+}
+
 /// \tparam Access `WholeGroups` or `SingleElements`.
 template <class Activation, class T, class Index, template <class, class> class Access>
 __global__ void __launch_bounds__(kThreads)
@@ -58,9 +65,7 @@ __global__ void __launch_bounds__(kThreads)
       output.pos.at[i] = detail::store<T>(y.pos);
       output.neg.at[i] = detail::store<T>(y.neg);
       if constexpr (Activation::saved == Saved::signs) {
-        const auto sign = Activation::signs(z);
-        signs |= static_cast<unsigned>(sign.pos) << i;
-        signs |= static_cast<unsigned>(sign.neg) << (i + kGroup<T>);
+        signs |= packed<T>(Activation::signs(z), i);
       }
     }
     A::write_halves(args.output, first, rows, output);
@@ -81,6 +86,11 @@ struct BackwardGroup {
   Pair<Group<T>> output;
   unsigned signs;
 };
+
+template <class T>
+LINKED_NEURONS_FN Pair<Compute<T>> output_of(const BackwardGroup<T>& group, int i) {
+  return {detail::load(group.output.pos.at[i]), detail::load(group.output.neg.at[i])};
+}
 
 /// \param rows those of `dividers`, perhaps with less of them visible.
 template <class Activation, class Access, bool kWeightGradients, class T, class Index>
@@ -106,7 +116,20 @@ LINKED_NEURONS_FN BackwardGroup<T> read_backward(
     group.output = Access::read_halves(args.kept, first, rows);
   }
   if constexpr (Activation::saved == Saved::signs) {
-    group.signs = reinterpret_cast<const SignWord<T>*>(args.signs)[first / kGroup<T>];
+    if constexpr (Activation::output_tells_signs) {
+      if (args.signs == nullptr) {
+        group.output = Access::read_halves(args.kept, first, rows);
+        group.signs = 0;
+        LINKED_NEURONS_UNROLL
+        for (int i = 0; i < kGroup<T>; ++i) {
+          group.signs |= packed<T>(Activation::signs_of_output(output_of(group, i)), i);
+        }
+        return group;
+      }
+    }
+    // An element that is not the first of its group has its signs further on in theirs.
+    group.signs = reinterpret_cast<const SignWord<T>*>(args.signs)[first / kGroup<T>] >>
+                  Access::place_in_group(first);
   }
   return group;
 }
@@ -116,7 +139,7 @@ template <class T>
 LINKED_NEURONS_FN Kept<Compute<T>, int> kept_of(const BackwardGroup<T>& group, int i) {
   return {
       group.z.at[i],
-      {detail::load(group.output.pos.at[i]), detail::load(group.output.neg.at[i])},
+      output_of(group, i),
       {static_cast<int>((group.signs >> i) & 1U),
        static_cast<int>((group.signs >> (i + kGroup<T>)) & 1U)}};
 }

@@ -88,12 +88,10 @@ __global__ void __launch_bounds__(kThreads) backward_sums_kernel(
     LINKED_NEURONS_UNROLL_TWICE
     for (Index repeat = begin + row; repeat < end; repeat += columns.height) {
       const Index first = repeat * columns.period + place;
-      // A single element is the first of its group; its signs may lie further on in theirs.
       Rows<Index> visible = dividers.rows;
       visible.numel = N == 1 ? first + 1 : visible.numel;
-      auto group =
+      const auto group =
           read_backward<Activation, Access, kWeightGradients>(args, dividers, visible, first);
-      group.signs >>= N == 1 ? first % kGroup<T> : 0;
       Group<T> grad_input = {};
       LINKED_NEURONS_UNROLL
       for (int i = 0; i < N; ++i) {

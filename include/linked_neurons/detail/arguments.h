@@ -54,7 +54,7 @@ template <class T>
 struct BackwardArguments {
   const T* grad; ///< with respect to the output; a single element if `grad_is_uniform`
   const T* kept; ///< the input, or the output, or null, as the activation's `saved` says
-  const std::uint8_t* signs;
+  const std::uint8_t* signs; ///< null where the output tells them, if the activation has it so
   T* grad_input;
   std::int64_t numel; ///< of the input
   std::int64_t row;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <linked_neurons/detail/arguments.h>
+#include <linked_neurons/detail/targets.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -17,26 +18,6 @@ inline constexpr std::int64_t kBlock = kLargestGroup;
 
 inline std::int64_t block_count(std::int64_t numel) {
   return (numel + kBlock - 1) / kBlock;
-}
-
-/// Copies a run, which may be too short for the cost of calling memcpy.
-template <class T>
-LINKED_NEURONS_FN void copy_run(T* to, const T* from, std::int64_t n) {
-  constexpr std::int64_t kStep = 8;
-  std::int64_t i = 0;
-  for (; i + kStep <= n; i += kStep) {
-    std::memcpy(to + i, from + i, kStep * sizeof(T));
-  }
-  for (; i < n; ++i) {
-    to[i] = from[i];
-  }
-}
-
-/// Likewise a run whose length is known.
-template <class T, std::int64_t kSize>
-LINKED_NEURONS_FN void copy_run(
-    T* to, const T* from, std::integral_constant<std::int64_t, kSize> /*n*/) {
-  std::memcpy(to, from, kSize * sizeof(T));
 }
 
 /// A place in the output's layout, moving with the input's elements.
@@ -64,25 +45,62 @@ struct Position {
     return size == kBlock && column + kBlock <= row;
   }
 
-  /// Calls `copy(offset, done, n)` for each run of the next `size` elements inside one row.
-  template <class Copy>
-  LINKED_NEURONS_FN void for_each_run(std::int64_t size, const Copy& copy) const {
-    if (size == kBlock && column == 0) {
+  /// The same place, counted in bytes of `size` an element.
+  LINKED_NEURONS_FN Position in_bytes(std::int64_t size) const {
+    return {row * size, column * size, offset * size};
+  }
+};
+
+/// Copies a run of bytes, which may be too few for the cost of calling memcpy.
+LINKED_NEURONS_FN void copy_run(char* to, const char* from, std::int64_t size) {
+  constexpr std::int64_t kStep = 16;
+  std::int64_t i = 0;
+  for (; i + kStep <= size; i += kStep) {
+    std::memcpy(to + i, from + i, kStep);
+  }
+  for (; i < size; i += 2) {
+    std::memcpy(to + i, from + i, 2);
+  }
+}
+
+/// Likewise a run whose length is known.
+template <std::int64_t kSize>
+LINKED_NEURONS_FN void copy_run(
+    char* to, const char* from, std::integral_constant<std::int64_t, kSize> /*size*/) {
+  std::memcpy(to, from, kSize);
+}
+
+/// Copies a block's two halves from buffers to where they belong in a linked tensor, or back, run
+/// by run, each inside one row. All is counted in bytes, so that this is one function for all
+/// types.
+template <bool kToBuffers>
+struct CopyHalves {
+  using InTensor = std::conditional_t<kToBuffers, const char, char>;
+  using InBuffer = std::conditional_t<kToBuffers, char, const char>;
+
+  InTensor* base;
+  Pair<InBuffer*> buffer;
+  Position start;
+
+  LINKED_NEURONS_FN void operator()(Target /*target*/, std::int64_t begin, std::int64_t end) const {
+    if (start.column == 0 && (end - begin) % start.row == 0) {
       // Short rows, as of few channels in channels-last tensors.
-      switch (row) {
-      case 8:
-        return for_each_row<8>(copy);
+      switch (start.row) {
       case 16:
-        return for_each_row<16>(copy);
+        return copy_rows<16>(begin, end);
       case 32:
-        return for_each_row<32>(copy);
+        return copy_rows<32>(begin, end);
+      case 64:
+        return copy_rows<64>(begin, end);
+      case 128:
+        return copy_rows<128>(begin, end);
       default:
         break;
       }
     }
-    Position at = *this;
-    for (std::int64_t done = 0; done < size;) {
-      const std::int64_t n = std::min(at.row - at.column, size - done);
+    Position at = start;
+    for (std::int64_t done = begin; done < end;) {
+      const std::int64_t n = std::min(at.row - at.column, end - done);
       copy(at.offset, done, n);
       at.advance(n);
       done += n;
@@ -90,10 +108,23 @@ struct Position {
   }
 
  private:
-  template <std::int64_t kRow, class Copy>
-  LINKED_NEURONS_FN void for_each_row(const Copy& copy) const {
-    for (std::int64_t done = 0; done < kBlock; done += kRow) {
-      copy(offset + 2 * done, done, std::integral_constant<std::int64_t, kRow>{});
+  template <std::int64_t kRow>
+  LINKED_NEURONS_FN void copy_rows(std::int64_t begin, std::int64_t end) const {
+    for (std::int64_t done = begin; done < end; done += kRow) {
+      copy(start.offset + 2 * (done - begin), done, std::integral_constant<std::int64_t, kRow>{});
+    }
+  }
+
+  template <class Size>
+  LINKED_NEURONS_FN void copy(std::int64_t offset, std::int64_t done, const Size& n) const {
+    InTensor* const pos = base + offset;
+    InTensor* const neg = pos + start.row;
+    if constexpr (kToBuffers) {
+      copy_run(buffer.pos + done, pos, n);
+      copy_run(buffer.neg + done, neg, n);
+    } else {
+      copy_run(pos, buffer.pos + done, n);
+      copy_run(neg, buffer.neg + done, n);
     }
   }
 };
@@ -107,15 +138,29 @@ struct Buffer {
 /// The two halves of a block that belongs at `at` in `base`: in place, or through `buffer`.
 template <class T>
 LINKED_NEURONS_FN Pair<const T*> read_halves(
-    const T* base, const Position& at, std::int64_t size, Buffer<T>& buffer) {
+    Target target, const T* base, const Position& at, std::int64_t size, Buffer<T>& buffer) {
   if (at.holds_block(size)) {
     return {base + at.offset, base + at.offset + at.row};
   }
-  at.for_each_run(size, [&](std::int64_t offset, std::int64_t done, auto n) {
-    copy_run(buffer.pos + done, base + offset, n);
-    copy_run(buffer.neg + done, base + offset + at.row, n);
-  });
+  constexpr std::int64_t kSize = sizeof(T);
+  const CopyHalves<true> copy{
+      reinterpret_cast<const char*>(base),
+      {reinterpret_cast<char*>(buffer.pos), reinterpret_cast<char*>(buffer.neg)},
+      at.in_bytes(kSize)};
+  run_for(target, copy, 0, size * kSize);
   return {buffer.pos, buffer.neg};
+}
+
+/// Writes the two halves of a block where they belong.
+template <class T>
+LINKED_NEURONS_FN void write_halves(
+    Target target, T* base, const Position& at, std::int64_t size, const Buffer<T>& buffer) {
+  constexpr std::int64_t kSize = sizeof(T);
+  const CopyHalves<false> copy{
+      reinterpret_cast<char*>(base),
+      {reinterpret_cast<const char*>(buffer.pos), reinterpret_cast<const char*>(buffer.neg)},
+      at.in_bytes(kSize)};
+  run_for(target, copy, 0, size * kSize);
 }
 
 /// `size` elements, or a buffer that holds them where they are less than a block.
@@ -133,7 +178,7 @@ class ParameterWalk {
  public:
   ParameterWalk(const ParameterIndex& index, std::int64_t element)
       : index_(index), number_(element / index.inner % index.count),
-        left_(index.inner - element % index.inner) {}
+        left_(index.inner - element % index.inner), step_(kBlock % index.count) {}
 
   const ParameterIndex& index() const {
     return index_;
@@ -141,6 +186,25 @@ class ParameterWalk {
 
   std::int64_t number() const {
     return number_;
+  }
+
+  /// Elements from here on that have this number, where `inner` > 1.
+  std::int64_t left() const {
+    return left_;
+  }
+
+  /// Moves over a block: with `inner` > 1 one that has a single number.
+  LINKED_NEURONS_FN void skip_block() {
+    if (index_.inner == 1) {
+      number_ += step_;
+      number_ -= number_ >= index_.count ? index_.count : 0;
+      return;
+    }
+    left_ -= kBlock;
+    if (left_ == 0) {
+      number_ = number_ + 1 == index_.count ? 0 : number_ + 1;
+      left_ = index_.inner;
+    }
   }
 
   /// Moves over `size` elements; calls `body(number, done, n)` for each run of them whose values
@@ -164,7 +228,8 @@ class ParameterWalk {
  private:
   ParameterIndex index_;
   std::int64_t number_;
-  std::int64_t left_; ///< elements from here on that have this value too
+  std::int64_t left_;
+  std::int64_t step_; ///< from a block's first number to the next one's, where `inner` is 1
 };
 
 /// The values of a parameter that go with a block's elements, one an element, block after block.
@@ -174,10 +239,10 @@ class BlockParameter {
   /// \param element the first block's first.
   /// \param none what every element has where `values` is null.
   BlockParameter(const C* values, const ParameterIndex& index, std::int64_t element, C none)
-      : values_(values), walk_(index, element),
-        repeats_(values != nullptr && index.inner == 1 && index.count < kBlock) {
-    if (values == nullptr) {
-      std::fill_n(buffer_, kBlock, none);
+      : values_(values), walk_(index, element), constant_(values == nullptr || index.count == 1),
+        repeats_(!constant_ && index.inner == 1 && index.count < kBlock) {
+    if (constant_) {
+      std::fill_n(buffer_, kBlock, values == nullptr ? none : *values);
     } else if (repeats_) {
       for (std::int64_t i = 0; i < 2 * kBlock; ++i) {
         buffer_[i] = values[i % index.count];
@@ -186,30 +251,43 @@ class BlockParameter {
   }
 
   LINKED_NEURONS_FN const C* next() {
-    if (values_ == nullptr) {
+    if (constant_) {
       return buffer_;
     }
     const ParameterIndex& index = walk_.index();
     const std::int64_t number = walk_.number();
     if (repeats_ || (index.inner == 1 && number + kBlock <= index.count)) {
-      walk_.advance(kBlock, [](auto /*number*/, auto /*done*/, auto /*n*/) {});
+      walk_.skip_block();
       return (repeats_ ? buffer_ : values_) + number;
     }
-    walk_.advance(kBlock, [&](std::int64_t run, std::int64_t done, std::int64_t n) {
-      if (index.inner == 1) {
-        copy_run(buffer_ + done, values_ + run, n);
-      } else if (n < kBlock || run != filled_with_) {
-        fill_from(done, n, values_[run]);
-        filled_with_ = n == kBlock ? run : -1;
-      }
-    });
+    if (number == filled_with_ && walk_.left() >= kBlock) {
+      walk_.skip_block();
+    } else {
+      fill();
+    }
     return buffer_;
   }
 
  private:
+  LINKED_NEURONS_NOINLINE void fill() {
+    const bool adjacent = walk_.index().inner == 1;
+    walk_.advance(kBlock, [&](std::int64_t run, std::int64_t done, std::int64_t n) {
+      if (adjacent) {
+        std::memcpy(buffer_ + done, values_ + run, n * sizeof(C));
+      } else {
+        fill_from(done, n, values_[run]);
+        filled_with_ = n == kBlock ? run : -1;
+      }
+    });
+  }
+
   /// Elements from `done` on; those behind the run are overwritten by the next.
-  LINKED_NEURONS_FN void fill_from(std::int64_t done, std::int64_t n, C value) {
+  void fill_from(std::int64_t done, std::int64_t n, C value) {
     constexpr std::int64_t kShort = 8;
+    if (done == 0) {
+      std::fill_n(buffer_, kBlock, value);
+      return;
+    }
     if (n < kShort) {
       for (std::int64_t i = done; i < done + n; ++i) {
         buffer_[i] = value;
@@ -224,6 +302,7 @@ class BlockParameter {
 
   const C* values_;
   ParameterWalk walk_;
+  bool constant_;                 ///< `buffer_` holds it, or what stands for no values
   bool repeats_;                  ///< `buffer_` holds all values, and the first ones again
   std::int64_t filled_with_ = -1; ///< the value that fills `buffer_`, if it is one
   alignas(64) C buffer_[2 * kBlock] = {};

@@ -35,6 +35,24 @@ struct BlockSigns {
 template <class Number>
 using SignBits = std::conditional_t<sizeof(Number) == 2, std::uint16_t, std::uint32_t>;
 
+/// Fills them from `sign_of(i)`, the pair of element i.
+/// \tparam Bits beside numbers: of their width, which keeps loops over both simple for compilers.
+template <class Bits, class SignOf>
+LINKED_NEURONS_FN void find_signs(BlockSigns& signs, const SignOf& sign_of) {
+  Bits bits[kLanes] = {};
+  for (int each = 0; each < kEach; ++each) {
+    LINKED_NEURONS_INDEPENDENT
+    for (int lane = 0; lane < kLanes; ++lane) {
+      const auto sign = sign_of(each * kLanes + lane);
+      const Bits both = (sign.pos << each) | (sign.neg << (each + kEach));
+      bits[lane] |= both;
+    }
+  }
+  for (int lane = 0; lane < kLanes; ++lane) {
+    signs.lane[lane] = static_cast<std::uint8_t>(bits[lane]);
+  }
+}
+
 /// The signs of a block's lanes in numbers of another width, in two steps that compilers vectorise.
 template <class Bits>
 struct WideSigns {
@@ -71,7 +89,7 @@ struct ForwardBlocks {
   using C = Compute<T>;
   ForwardArguments<T> args;
 
-  LINKED_NEURONS_FN void operator()(std::int64_t begin, std::int64_t end) const {
+  LINKED_NEURONS_FN void operator()(Target target, std::int64_t begin, std::int64_t end) const {
     alignas(64) T input[kBlock] = {};
     Buffer<T> output;
     BlockParameters<C> parameters(args.weight, args.bias, begin * kBlock);
@@ -96,18 +114,17 @@ struct ForwardBlocks {
         compute<C>(x, bias, slopes, y);
       }
       if (!in_place) {
-        at.for_each_run(size, [&](std::int64_t offset, std::int64_t done, auto n) {
-          copy_run(args.output + offset, output.pos + done, n);
-          copy_run(args.output + offset + at.row, output.neg + done, n);
-        });
+        write_halves(target, args.output, at, size, output);
       }
       if constexpr (Activation::saved == Saved::signs) {
         if (args.signs != nullptr) {
           BlockSigns signs;
           if (stays_narrow) {
-            find_signs<Narrow>(x, bias, signs);
+            find_signs<SignBits<Narrow>>(
+                signs, [&](int i) { return Activation::signs(z_of<Narrow>(x, bias, i)); });
           } else {
-            find_signs<C>(x, bias, signs);
+            find_signs<SignBits<C>>(
+                signs, [&](int i) { return Activation::signs(z_of<C>(x, bias, i)); });
           }
           std::memcpy(args.signs + block * sizeof(signs), &signs, sizeof(signs));
         }
@@ -141,22 +158,6 @@ struct ForwardBlocks {
       output.neg[i] = store_as<T>(y.neg);
     }
   }
-
-  template <class Number>
-  LINKED_NEURONS_FN static void find_signs(const T* x, const C* bias, BlockSigns& signs) {
-    SignBits<Number> bits[kLanes] = {};
-    for (int each = 0; each < kEach; ++each) {
-      LINKED_NEURONS_INDEPENDENT
-      for (int lane = 0; lane < kLanes; ++lane) {
-        const auto sign = Activation::signs(z_of<Number>(x, bias, each * kLanes + lane));
-        const SignBits<Number> both = (sign.pos << each) | (sign.neg << (each + kEach));
-        bits[lane] |= both;
-      }
-    }
-    for (int lane = 0; lane < kLanes; ++lane) {
-      signs.lane[lane] = static_cast<std::uint8_t>(bits[lane]);
-    }
-  }
 };
 
 template <class Activation, class T, bool kWeightGradients>
@@ -165,7 +166,7 @@ struct BackwardBlocks {
   BackwardArguments<T> args;
   Sums<C> sums;
 
-  LINKED_NEURONS_FN void operator()(std::int64_t begin, std::int64_t end) const {
+  LINKED_NEURONS_FN void operator()(Target target, std::int64_t begin, std::int64_t end) const {
     alignas(64) T input[kBlock] = {};
     alignas(64) T grad_input[kBlock];
     alignas(64) C wide_grad_input[kBlock];
@@ -186,15 +187,15 @@ struct BackwardBlocks {
       const std::int64_t size = std::min(kBlock, args.numel - first);
       Block start = {};
       start.grad = args.grad_is_uniform ? Pair<const T*>{grad_buffer.pos, grad_buffer.neg}
-                                        : read_halves(args.grad, at, size, grad_buffer);
+                                        : read_halves(target, args.grad, at, size, grad_buffer);
       if constexpr (Activation::saved == Saved::input) {
         start.input = read_block(args.kept + first, size, input);
         start.bias = parameters.bias.next();
       } else if constexpr (keeps_output<Activation>(kWeightGradients)) {
-        start.output = read_halves(args.kept, at, size, output_buffer);
+        start.output = read_halves(target, args.kept, at, size, output_buffer);
       }
       if constexpr (Activation::saved == Saved::signs) {
-        std::memcpy(&start.signs, args.signs + block * sizeof(start.signs), sizeof(start.signs));
+        read_signs(target, block, at, size, start.signs, output_buffer);
       }
       if constexpr (Activation::has_weight) {
         start.slopes = {parameters.pos.next(), parameters.neg.next()};
@@ -235,6 +236,27 @@ struct BackwardBlocks {
   }
 
  private:
+  LINKED_NEURONS_FN void read_signs(
+      Target target,
+      std::int64_t block,
+      const Position& at,
+      std::int64_t size,
+      BlockSigns& signs,
+      Buffer<T>& buffer) const {
+    if constexpr (Activation::output_tells_signs) {
+      if (args.signs == nullptr) {
+        using Number = std::conditional_t<may_stay_narrow<Activation, T>, T, C>;
+        const auto output = read_halves(target, args.kept, at, size, buffer);
+        find_signs<SignBits<Number>>(signs, [&](int i) {
+          return Activation::signs_of_output(
+              Pair<Number>{load_as<Number>(output.pos[i]), load_as<Number>(output.neg[i])});
+        });
+        return;
+      }
+    }
+    std::memcpy(&signs, args.signs + block * sizeof(signs), sizeof(signs));
+  }
+
   /// Then a gradient is a difference with zero, but where a NaN has both signs.
   static constexpr bool kStaysNarrow =
       may_stay_narrow<Activation, T> && Activation::saved == Saved::signs;

@@ -121,7 +121,8 @@ struct Gradients {
   Parameters parameters;
 };
 
-/// `kept` is the input or the output, as the activation has it; `signs` as above.
+/// `kept` is the input or the output, as the activation has it; `signs` as above, or undefined
+/// where the output tells them.
 template <class Activation>
 Gradients backward(
     const at::Tensor& grad,
@@ -138,7 +139,11 @@ Gradients backward(
     start.output = halves(kept, dim);
   }
   if constexpr (Activation::saved == Saved::signs) {
-    start.signs = {signs.select(0, 0), signs.select(0, 1)};
+    if (signs.defined()) {
+      start.signs = {signs.select(0, 0), signs.select(0, 1)};
+    } else if constexpr (Activation::output_tells_signs) {
+      start.signs = Activation::signs_of_output(start.output);
+    }
   }
   const auto grads = halves(grad, dim);
   const auto& weight = parameters.weight;

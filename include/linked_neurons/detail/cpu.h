@@ -31,32 +31,35 @@ template <class Activation>
 void forward(const ForwardTask& task, Target target) {
   dispatch(task.input.scalar_type(), [&](auto type) {
     const ForwardBlocks<Activation, decltype(type)> blocks{arguments<decltype(type)>(task)};
-    parallel_for(block_count(task.input.numel()), kGrain, [&](auto begin, auto end) {
-      run_for(target, blocks, begin, end);
-    });
+    parallel_for(
+        block_count(task.input.numel()), kGrain, [&](std::int64_t begin, std::int64_t end) {
+          run_for(target, blocks, begin, end);
+        });
   });
 }
 
-/// Backward with the sums that the task asks for, in parts that are added at the end.
-template <class Activation, class T, bool kWeightGradients>
-void backward_with_sums(const BackwardTask& task, Target target) {
-  const auto args = arguments<T>(task);
-  const std::int64_t blocks = block_count(args.numel);
-  const std::int64_t weights = kWeightGradients ? task.weight_index.count : 0;
+/// Runs `loop` over all blocks, each time with sums of its own, and writes the total of these to
+/// the task's gradients of parameters. \param weights slopes of a half whose gradients are wanted.
+/// \param loop called with the address of its sums (zeros; the slopes' for g(z), those for g(-z),
+/// the bias') and with the blocks to add.
+inline void add_in_slices(
+    const BackwardTask& task,
+    std::int64_t weights,
+    c10::function_ref<void(void* sums, std::int64_t begin, std::int64_t end)> loop) {
+  const std::int64_t numel = task.grad_input.numel();
+  const std::int64_t blocks = block_count(numel);
   const std::int64_t biases = task.grad_bias.defined() ? task.bias_index.count : 0;
   const std::int64_t count = 2 * weights + biases;
   // The partial sums take no more memory than the input.
   const std::int64_t slices =
-      std::clamp<std::int64_t>(std::min(blocks / kGrain, args.numel / count), 1, kMaxSlices);
+      std::clamp<std::int64_t>(std::min(blocks / kGrain, numel / count), 1, kMaxSlices);
   const std::int64_t length = (blocks + slices - 1) / slices;
   const auto type = compute_type(task.grad_input.scalar_type());
   const at::Tensor partial = at::zeros({slices, count}, task.grad_input.options().dtype(type));
-  parallel_for(slices, 1, [&](auto begin, auto end) {
+  parallel_for(slices, 1, [&](std::int64_t begin, std::int64_t end) {
     for (auto slice = begin; slice < end; ++slice) {
-      auto* const sums = data<Compute<T>>(partial) + slice * count;
-      const BackwardBlocks<Activation, T, kWeightGradients> loop{
-          args, {{sums, sums + weights}, biases > 0 ? sums + 2 * weights : nullptr}};
-      run_for(target, loop, slice * length, std::min((slice + 1) * length, blocks));
+      auto* const sums = data<char>(partial) + slice * count * partial.itemsize();
+      loop(sums, slice * length, std::min((slice + 1) * length, blocks));
     }
   });
   const at::Tensor total = at::sum(partial, 0);
@@ -68,21 +71,34 @@ void backward_with_sums(const BackwardTask& task, Target target) {
   }
 }
 
+template <class Activation, class T, bool kWeightGradients>
+void backward_with_sums(const BackwardTask& task, const BackwardArguments<T>& args, Target target) {
+  const std::int64_t weights = kWeightGradients ? task.weight_index.count : 0;
+  add_in_slices(task, weights, [&](void* sums, std::int64_t begin, std::int64_t end) {
+    auto* const weight = static_cast<Compute<T>*>(sums);
+    auto* const bias = task.grad_bias.defined() ? weight + 2 * weights : nullptr;
+    const BackwardBlocks<Activation, T, kWeightGradients> blocks{
+        args, {{weight, weight + weights}, bias}};
+    run_for(target, blocks, begin, end);
+  });
+}
+
 template <class Activation>
 void backward(const BackwardTask& task, Target target) {
   dispatch(task.grad_input.scalar_type(), [&](auto type) {
     using T = decltype(type);
+    const auto args = arguments<T>(task);
     if constexpr (Activation::has_weight) {
       if (task.grad_weight.defined()) {
-        return backward_with_sums<Activation, T, true>(task, target);
+        return backward_with_sums<Activation, T, true>(task, args, target);
       }
     }
     if (task.grad_bias.defined()) {
-      return backward_with_sums<Activation, T, false>(task, target);
+      return backward_with_sums<Activation, T, false>(task, args, target);
     }
-    const BackwardBlocks<Activation, T, false> loop{arguments<T>(task), {}};
-    parallel_for(block_count(task.grad_input.numel()), kGrain, [&](auto begin, auto end) {
-      run_for(target, loop, begin, end);
+    const BackwardBlocks<Activation, T, false> blocks{args, {}};
+    parallel_for(block_count(args.numel), kGrain, [&](std::int64_t begin, std::int64_t end) {
+      run_for(target, blocks, begin, end);
     });
   });
 }

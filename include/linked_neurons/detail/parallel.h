@@ -5,6 +5,7 @@
 #include <ATen/Parallel.h>
 #include <ATen/TensorIterator.h>
 #include <ATen/ops/from_blob.h>
+#include <c10/util/FunctionRef.h>
 
 #include <cstdint>
 
@@ -16,8 +17,10 @@ namespace linked_neurons::detail {
 /// `at::parallel_for` does the same, but it is an inline template: in a program compiled without
 /// OpenMP flags it runs on one thread. TensorIterator's loop is compiled inside LibTorch. It walks
 /// `count` bytes here that nobody reads: their addresses are the indices.
-template <class Body>
-void parallel_for(std::int64_t count, std::int64_t grain, const Body& body) {
+inline void parallel_for(
+    std::int64_t count,
+    std::int64_t grain,
+    c10::function_ref<void(std::int64_t begin, std::int64_t end)> body) {
   if (count <= grain || at::get_num_threads() == 1) {
     if (count > 0) {
       body(std::int64_t{0}, count);

@@ -17,20 +17,6 @@ struct Parameters {
   at::Tensor bias; ///< one number a channel, added to the input before the activation
 };
 
-inline Parameters parameters_of() {
-  return {};
-}
-inline Parameters parameters_of(const at::Tensor& bias) {
-  return {{}, bias};
-}
-inline Parameters parameters_of(const at::Tensor& pos, const at::Tensor& neg) {
-  return {{pos, neg}, {}};
-}
-inline Parameters parameters_of(
-    const at::Tensor& pos, const at::Tensor& neg, const at::Tensor& bias) {
-  return {{pos, neg}, bias};
-}
-
 /// Which of their gradients somebody asks for.
 struct Wanted {
   bool weight;

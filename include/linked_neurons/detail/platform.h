@@ -12,6 +12,14 @@
 #define LINKED_NEURONS_FN inline
 #endif
 
+/// Marks a function that does not become part of its caller: where that would only cost its users
+/// compile time.
+#if defined(__GNUC__)
+#define LINKED_NEURONS_NOINLINE __attribute__((noinline))
+#else
+#define LINKED_NEURONS_NOINLINE
+#endif
+
 /// Before a loop whose iterations are independent: the compiler need not prove it.
 #if defined(__CUDACC__)
 #define LINKED_NEURONS_INDEPENDENT

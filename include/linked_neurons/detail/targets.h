@@ -35,36 +35,41 @@ inline Target best_target() {
 }
 
 template <class Loop>
-void run_baseline(const Loop& loop, std::int64_t begin, std::int64_t end) {
-  loop(begin, end);
+LINKED_NEURONS_NOINLINE void run_baseline(const Loop& loop, std::int64_t begin, std::int64_t end) {
+  loop(Target::baseline, begin, end);
 }
 
 #if LINKED_NEURONS_HAS_TARGETS
 #define LINKED_NEURONS_AVX512 "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl"
 #if defined(__clang__)
-#define LINKED_NEURONS_TARGET(features) __attribute__((target(features), flatten))
+#define LINKED_NEURONS_TARGET(features) __attribute__((target(features), flatten, noinline))
 #else
 // Left alone g++ prefers half of the register's width, and with -std=c++17 (but not gnu++17) it
 // makes no fused multiply-adds, which clang does either way.
-#define LINKED_NEURONS_TARGET(features) \
-  __attribute__((                       \
-      target(features ",prefer-vector-width=512"), optimize("fp-contract=fast"), flatten))
+#define LINKED_NEURONS_TARGET(features)            \
+  __attribute__((                                  \
+      target(features ",prefer-vector-width=512"), \
+      optimize("fp-contract=fast"),                \
+      flatten,                                     \
+      noinline))
 #endif
 
 template <class Loop>
 LINKED_NEURONS_TARGET("avx2,fma")
 void run_avx2(const Loop& loop, std::int64_t begin, std::int64_t end) {
-  loop(begin, end);
+  loop(Target::avx2, begin, end);
 }
 
 template <class Loop>
 LINKED_NEURONS_TARGET(LINKED_NEURONS_AVX512)
 void run_avx512(const Loop& loop, std::int64_t begin, std::int64_t end) {
-  loop(begin, end);
+  loop(Target::avx512, begin, end);
 }
 #endif
 
-/// Runs `loop(begin, end)`, whose body is all `LINKED_NEURONS_FN`, compiled for `target`.
+/// Runs `loop(target, begin, end)`, whose body is all `LINKED_NEURONS_FN`, compiled for `target`.
+/// The loop may run others with it: those are functions of their own, compiled once for each
+/// target.
 template <class Loop>
 void run_for(
     [[maybe_unused]] Target target, const Loop& loop, std::int64_t begin, std::int64_t end) {

@@ -37,9 +37,13 @@ struct BackwardTask {
   at::Tensor grad_bias;   ///< [channels] in the computing type, or undefined where not wanted
 };
 
+inline void* address(const at::Tensor& tensor) {
+  return tensor.defined() ? tensor.data_ptr() : nullptr;
+}
+
 template <class T>
 T* data(const at::Tensor& tensor) {
-  return tensor.defined() ? static_cast<T*>(tensor.data_ptr()) : nullptr;
+  return static_cast<T*>(address(tensor));
 }
 
 template <class T>

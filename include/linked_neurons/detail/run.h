@@ -1,0 +1,181 @@
+/// \file
+/// A pass of a layer: which kernels take it, what they are given, what forward leaves for backward.
+#pragma once
+
+#include <linked_neurons/detail/composed.h>
+#include <linked_neurons/detail/cpu.h>
+#include <linked_neurons/detail/cuda.h>
+#include <linked_neurons/detail/layout.h>
+#include <linked_neurons/detail/parameter_view.h>
+
+#include <ATen/ops/empty.h>
+
+#include <cstdint>
+
+namespace linked_neurons::detail {
+
+/// Whether a tensor is what it seems: memory that a kernel may read. Wrappers of functorch's
+/// transforms, subclasses, and tensors whose negation or zeros are only promised are not.
+inline bool is_plain(const at::Tensor& tensor) {
+  using c10::DispatchKey;
+  constexpr c10::DispatchKeySet kOthers{
+      DispatchKey::Python,
+      DispatchKey::Functionalize,
+      DispatchKey::Batched,
+      DispatchKey::FuncTorchBatched,
+      DispatchKey::FuncTorchGradWrapper,
+      DispatchKey::Negative,
+      DispatchKey::ZeroTensor};
+  return !tensor.defined() || !tensor.unsafeGetTensorImpl()->key_set().has_any(kOthers);
+}
+
+/// The kernels for an input, or null for the composed path.
+template <class Activation>
+const Backend* backend_for(const at::Tensor& input, const Parameters& parameters) {
+  if (input.is_meta() && is_plain(input)) {
+    return &kShapesOnly;
+  }
+  if (input.numel() == 0 || !is_plain(input) || !is_plain(parameters.weight.pos) ||
+      !is_plain(parameters.weight.neg) || !is_plain(parameters.bias)) {
+    return nullptr;
+  }
+  if (input.is_cpu()) {
+    return &cpu::backend<Activation>;
+  }
+  if (input.is_cuda()) {
+    if (cuda::backend<Activation> == nullptr) {
+      TORCH_WARN_ONCE(
+          Activation::name,
+          ": this program has no CUDA kernels for this activation; it takes LibTorch's operators, "
+          "one after another, which is slower");
+    }
+    return cuda::backend<Activation>;
+  }
+  return nullptr;
+}
+
+/// Puts the parameters into a task as kernels read them.
+template <class Activation, class Task>
+void read_parameters(const Parameters& parameters, Slopes kind, const Layout& layout, Task& task) {
+  if constexpr (Activation::has_weight) {
+    const ParameterView view(kind, layout);
+    task.weight = {view.read(parameters.weight.pos), view.read(parameters.weight.neg)};
+    task.weight_index = view.index();
+  }
+  if (parameters.bias.defined()) {
+    const ParameterView view(Slopes::per_channel, layout);
+    task.bias = view.read(parameters.bias);
+    task.bias_index = view.index();
+  }
+}
+
+/// A forward pass: the output, and what backward needs to know of it.
+struct Forwarded {
+  at::Tensor output;
+  at::DimVector strides; ///< of the dense input that the kernels read; empty on the composed path
+  at::Tensor signs;      ///< if the activation keeps them
+  SignLayout sign_layout = {0, 0}; ///< no lanes: booleans, as composed::signs gives them
+};
+
+/// \param backend the kernels, or null for the composed path.
+/// \param kind of the slopes; meaningless for an activation without.
+template <class Activation>
+Forwarded run_forward(
+    const Backend* backend,
+    const at::Tensor& input,
+    const Parameters& parameters,
+    Slopes kind,
+    std::int64_t dim,
+    bool keep_signs) {
+  Forwarded result;
+  if (backend == nullptr) {
+    result.output = composed::forward<Activation>(input, parameters, kind, dim);
+    if constexpr (Activation::saved == Saved::signs) {
+      if (keep_signs) {
+        result.signs = composed::signs<Activation>(input, parameters.bias, dim);
+      }
+    }
+    return result;
+  }
+  ForwardTask task;
+  task.input = dense(input);
+  const Layout layout = layout_of(task.input, dim);
+  task.output = layout.empty_output(input.options());
+  task.row = layout.row();
+  if (Activation::saved == Saved::signs && keep_signs) {
+    result.sign_layout = backend->sign_layout(input.scalar_type());
+    task.signs = at::empty({sign_bytes(layout.numel)}, input.options().dtype(at::kByte));
+  }
+  read_parameters<Activation>(parameters, kind, layout, task);
+  backend->forward(task);
+  result.output = std::move(task.output);
+  result.strides = layout.strides;
+  result.signs = std::move(task.signs);
+  return result;
+}
+
+/// A gradient as the kernels read it: laid out as the output was, or a single element.
+struct ReadableGradient {
+  at::Tensor tensor;
+  bool is_uniform;
+};
+
+inline ReadableGradient readable(const at::Tensor& grad, const Layout& layout) {
+  if (same_strides(layout.output_sizes, grad.strides(), layout.output_strides)) {
+    return {grad, false};
+  }
+  // Expanded from one number, as by sum() and mean(): kernels need not see it materialised.
+  const at::DimVector zeros(grad.dim(), 0);
+  if (same_strides(grad.sizes(), grad.strides(), zeros)) {
+    return {grad, true};
+  }
+  return {layout.empty_output(grad.options()).copy_(grad), false};
+}
+
+/// What forward left for backward.
+struct Saves {
+  at::Tensor kept; ///< the input, the output, or undefined
+  at::Tensor signs;
+  SignLayout sign_layout;
+  Parameters parameters;
+  Slopes kind;
+  std::int64_t dim;
+  Wanted wanted;
+};
+
+template <class Activation>
+composed::Gradients run_backward(
+    const Backend& backend, const at::Tensor& grad, const Saves& saves, const Layout& layout) {
+  const auto readable_grad = readable(grad, layout);
+  BackwardTask task;
+  task.grad = readable_grad.tensor;
+  task.grad_is_uniform = readable_grad.is_uniform;
+  task.kept = Activation::saved == Saved::input ? dense(saves.kept) : saves.kept;
+  task.signs = saves.signs;
+  task.grad_input = layout.empty_input(grad.options());
+  task.row = layout.row();
+  read_parameters<Activation>(saves.parameters, saves.kind, layout, task);
+  const auto& weight = saves.parameters.weight;
+  const auto& bias = saves.parameters.bias;
+  if (saves.wanted.weight) {
+    task.grad_weight = at::empty({2, task.weight_index.count}, task.weight.pos.options());
+  }
+  if (saves.wanted.bias) {
+    task.grad_bias = at::empty({task.bias_index.count}, task.bias.options());
+  }
+  backend.backward(task);
+  composed::Gradients result;
+  result.input = std::move(task.grad_input);
+  if (saves.wanted.weight) {
+    const ParameterView view(saves.kind, layout);
+    result.parameters.weight = {
+        view.gradient(task.grad_weight.select(0, 0), weight.pos),
+        view.gradient(task.grad_weight.select(0, 1), weight.neg)};
+  }
+  if (saves.wanted.bias) {
+    result.parameters.bias = task.grad_bias.to(bias.scalar_type());
+  }
+  return result;
+}
+
+} // namespace linked_neurons::detail
