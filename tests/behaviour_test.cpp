@@ -382,8 +382,8 @@ TEST_P(EveryLayer, WorksUnderFunctorchsGrad) {
   const Layer& layer = GetParam();
   const Tensor x = torch::randn({2, 4, 5});
   const Tensor arriving = torch::randn({2, 8, 5});
-  const auto level = functorch::initAndPushDynamicLayer(
-      functorch::TransformType::Grad, std::nullopt, std::nullopt, true);
+  const auto level =
+      functorch::initAndPushDynamicLayer(functorch::TransformType::Grad, {}, {}, true);
   const Tensor wrapped = functorch::makeTensorWrapper(x, level).requires_grad_();
   const Tensor y = layer.fused(wrapped, layer.parameters(x, 1), 1);
   const Tensor back = grad({(y * arriving).sum()}, {wrapped})[0];
