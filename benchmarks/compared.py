@@ -1,5 +1,7 @@
 """Tables of what compare_torch_compile.py measured."""
 
+from tables import table
+
 COLUMNS = {"ours": "ours, µs", "ours_compiled": "ours inside torch.compile, µs",
            "compile": "torch.compile, µs", "eager": "eager, µs", "bn_relu": "BN+ReLU, µs"}
 
@@ -19,12 +21,8 @@ def compared_tables(rows):
         names = [name for name in COLUMNS if f"{name}_us" in chosen[0]]
         rivals = [name for name in names if not name.startswith("ours")]
         head = ["case", *(COLUMNS[name] for name in names), *(f"{name} / ours" for name in rivals)]
-        lines += [f"### {heading} against torch.compile", ""]
-        for cells in (head, ["---"] + ["---:"] * (len(head) - 1)):
-            lines.append("| " + " | ".join(cells) + " |")
-        for row in chosen:
-            times = [f"{row[f'{name}_us']:.4g}" for name in names]
-            ratios = [ratio_to(name, row) for name in rivals]
-            lines.append("| " + " | ".join([row["case"].removeprefix(prefix), *times, *ratios]) + " |")
-        lines.append("")
+        cells = [[row["case"].removeprefix(prefix), *(f"{row[f'{name}_us']:.4g}" for name in names),
+                  *(ratio_to(name, row) for name in rivals)] for row in chosen]
+        lines += [f"### {heading} against torch.compile", "",
+                  "A ratio says how many times as fast ours is.", "", *table(head, cells, 1)]
     return lines

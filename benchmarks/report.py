@@ -16,6 +16,7 @@ from pathlib import Path
 
 from compared import compared_tables, ratio_to
 from runs import RIVALS, STEPS, Run, grouped
+from tables import table
 from titles import layer_title, network_title, title
 
 BEGIN = "<!-- benchmarks:begin -->"
@@ -46,12 +47,6 @@ def ratio(other, ours):
 def counter(result, name, factor=1):
     value = result.counters.get(name) if result else None
     return number(None if value is None else value * factor)
-
-
-def table(header, rows, text_columns):
-    """A Markdown table; the columns of numbers are set to the right."""
-    rule = ["---"] * text_columns + ["---:"] * (len(header) - text_columns)
-    return ["| " + " | ".join(row) + " |" for row in [header, rule, *rows]] + [""]
 
 
 def composed_rows(layers, keys):

@@ -39,7 +39,9 @@ void forward(const ForwardTask& task, Target target) {
 }
 
 /// Runs `loop` over all blocks, each time with sums of its own, and writes the total of these to
-/// the task's gradients of parameters. \param weights slopes of a half whose gradients are wanted.
+/// the task's gradients of parameters.
+///
+/// \param weights slopes of a half whose gradients are wanted.
 /// \param loop called with the address of its sums (zeros; the slopes' for g(z), those for g(-z),
 /// the bias') and with the blocks to add.
 inline void add_in_slices(
