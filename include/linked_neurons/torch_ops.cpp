@@ -47,8 +47,7 @@ const Backend* kernels(const Tensor& tensor) {
 
 /// Whether a tensor belongs to a transform of torch.func or carries a tangent.
 bool is_transformed(const Tensor& tensor) {
-  return tensor.unsafeGetTensorImpl()->key_set().has(c10::DispatchKey::FuncTorchGradWrapper) ||
-         tensor._fw_grad(0).defined();
+  return is_functorch_differentiated(tensor) || tensor._fw_grad(0).defined();
 }
 
 Parameters parameters_from(at::TensorList weights, const OptionalTensor& bias) {

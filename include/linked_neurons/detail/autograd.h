@@ -98,10 +98,11 @@ class LinkedBackward : public torch::autograd::Node {
 
   /// What forward saved, undefined tensors where it saved nothing.
   Tensors saved_variables() {
+    const auto self = pointer_to<torch::autograd::Node>(this);
     Tensors result;
     result.reserve(saved_.size());
     for (const auto& saved : saved_) {
-      result.push_back(saved.unpack(pointer_to<torch::autograd::Node>(this)));
+      result.push_back(saved.unpack(self));
     }
     return result;
   }
@@ -178,8 +179,7 @@ at::Tensor linked(
     if (tensor->defined()) {
       differentiated |= tensor->requires_grad();
       forward_mode |= tensor->_fw_grad(0).defined();
-      by_functorch |=
-          tensor->unsafeGetTensorImpl()->key_set().has(c10::DispatchKey::FuncTorchGradWrapper);
+      by_functorch |= is_functorch_differentiated(*tensor);
     }
   }
   TORCH_CHECK(
@@ -187,7 +187,6 @@ at::Tensor linked(
       Activation::name,
       ": expected no tangents, got some: forward-mode differentiation is not supported");
   if (by_functorch) {
-    // Its graph has levels, which LibTorch's operators know.
     return composed::forward<Activation>(input, parameters, kind, dim);
   }
   if (at::GradMode::is_enabled() && differentiated) {

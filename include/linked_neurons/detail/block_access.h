@@ -51,16 +51,22 @@ struct Position {
   }
 };
 
-/// Copies a run of bytes, which may be too few for the cost of calling memcpy.
-LINKED_NEURONS_FN void copy_run(char* to, const char* from, std::int64_t size) {
-  constexpr std::int64_t kStep = 16;
-  std::int64_t i = 0;
-  for (; i + kStep <= size; i += kStep) {
+/// Copies bytes from number `begin` on in whole steps; returns where it stopped.
+template <std::int64_t kStep>
+LINKED_NEURONS_FN std::int64_t copy_steps(
+    char* to, const char* from, std::int64_t begin, std::int64_t end) {
+  std::int64_t i = begin;
+  for (; i + kStep <= end; i += kStep) {
     std::memcpy(to + i, from + i, kStep);
   }
-  for (; i < size; i += 2) {
-    std::memcpy(to + i, from + i, 2);
-  }
+  return i;
+}
+
+/// Copies a run of whole elements, which may be too short for the cost of calling memcpy.
+LINKED_NEURONS_FN void copy_run(char* to, const char* from, std::int64_t size) {
+  std::int64_t done = copy_steps<16>(to, from, 0, size);
+  done = copy_steps<4>(to, from, done, size);
+  copy_steps<2>(to, from, done, size);
 }
 
 /// Likewise a run whose length is known.

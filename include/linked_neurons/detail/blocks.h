@@ -35,10 +35,11 @@ struct BlockSigns {
 template <class Number>
 using SignBits = std::conditional_t<sizeof(Number) == 2, std::uint16_t, std::uint32_t>;
 
-/// Fills them from `sign_of(i)`, the pair of element i.
-/// \tparam Bits beside numbers: of their width, which keeps loops over both simple for compilers.
-template <class Bits, class SignOf>
+/// Fills a block's signs from `sign_of(i)`, the pair of element i.
+/// \tparam Number that the pairs come from.
+template <class Number, class SignOf>
 LINKED_NEURONS_FN void find_signs(BlockSigns& signs, const SignOf& sign_of) {
+  using Bits = SignBits<Number>;
   Bits bits[kLanes] = {};
   for (int each = 0; each < kEach; ++each) {
     LINKED_NEURONS_INDEPENDENT
@@ -72,6 +73,10 @@ struct WideSigns {
 /// Whether an activation may work on elements of this type as they are in memory.
 template <class Activation, class T>
 inline constexpr bool may_stay_narrow = Activation::is_exact && !std::is_same_v<T, Compute<T>>;
+
+/// What it works on then; else what computes.
+template <class Activation, class T>
+using Narrowest = std::conditional_t<may_stay_narrow<Activation, T>, T, Compute<T>>;
 
 /// The trained parameters of a block's elements, one an element; of the bias, where there is none,
 /// the number that changes no other in a sum (not +0, which turns -0 into +0).
@@ -120,11 +125,10 @@ struct ForwardBlocks {
         if (args.signs != nullptr) {
           BlockSigns signs;
           if (stays_narrow) {
-            find_signs<SignBits<Narrow>>(
+            find_signs<Narrow>(
                 signs, [&](int i) { return Activation::signs(z_of<Narrow>(x, bias, i)); });
           } else {
-            find_signs<SignBits<C>>(
-                signs, [&](int i) { return Activation::signs(z_of<C>(x, bias, i)); });
+            find_signs<C>(signs, [&](int i) { return Activation::signs(z_of<C>(x, bias, i)); });
           }
           std::memcpy(args.signs + block * sizeof(signs), &signs, sizeof(signs));
         }
@@ -133,7 +137,7 @@ struct ForwardBlocks {
   }
 
  private:
-  using Narrow = std::conditional_t<may_stay_narrow<Activation, T>, T, C>;
+  using Narrow = Narrowest<Activation, T>;
 
   template <class Number>
   LINKED_NEURONS_FN static Number z_of(const T* x, const C* bias, std::int64_t i) {
@@ -245,9 +249,9 @@ struct BackwardBlocks {
       Buffer<T>& buffer) const {
     if constexpr (Activation::output_tells_signs) {
       if (args.signs == nullptr) {
-        using Number = std::conditional_t<may_stay_narrow<Activation, T>, T, C>;
+        using Number = Narrowest<Activation, T>;
         const auto output = read_halves(target, args.kept, at, size, buffer);
-        find_signs<SignBits<Number>>(signs, [&](int i) {
+        find_signs<Number>(signs, [&](int i) {
           return Activation::signs_of_output(
               Pair<Number>{load_as<Number>(output.pos[i]), load_as<Number>(output.neg[i])});
         });

@@ -29,6 +29,12 @@ inline bool is_plain(const at::Tensor& tensor) {
   return !tensor.defined() || !tensor.unsafeGetTensorImpl()->key_set().has_any(kOthers);
 }
 
+/// Whether functorch differentiates a tensor: in a graph of levels, which LibTorch's operators
+/// know.
+inline bool is_functorch_differentiated(const at::Tensor& tensor) {
+  return tensor.unsafeGetTensorImpl()->key_set().has(c10::DispatchKey::FuncTorchGradWrapper);
+}
+
 /// The kernels for an input, or null for the composed path.
 template <class Activation>
 const Backend* backend_for(const at::Tensor& input, const Parameters& parameters) {
