@@ -94,6 +94,7 @@ struct Format<double> {
 template <class T>
 struct Reduced {
   T exponent;
+  T scale; ///< 2^(exponent + raise)
   T remainder_expm1;
 };
 
@@ -101,6 +102,19 @@ struct Reduced {
 template <class T>
 inline constexpr T kRounding = T(3) *
                                T(typename Format<T>::Bits(1) << (Format<T>::kFractionBits - 1));
+
+/// This too, and leaves there the exponent of 2^integer as the format has it.
+template <class T>
+inline constexpr T kBiasedRounding = kRounding<T> + T(Format<T>::kBias);
+
+/// The power of two whose exponent a sum with `kBiasedRounding` has left in its lowest bits: the
+/// shift drops the others.
+template <class T>
+LINKED_NEURONS_FN T power_of_two(T sum) {
+  using F = Format<T>;
+  return linked_neurons::detail::bit_cast<T>(
+      linked_neurons::detail::bit_cast<typename F::Bits>(sum) << F::kFractionBits);
+}
 
 /// (e^r - 1 - r) / r^2 for |r| <= ln(2) / 2, within an eighth of the last place of (e^r - 1) / r^2:
 /// in float the best polynomial by that measure (Remez), in double Taylor's.
@@ -139,23 +153,16 @@ LINKED_NEURONS_FN T at_least(T x, T lowest) {
 }
 
 /// \param x within the bounds of `Format`.
+/// \param raise an integer with which 2^(exponent + raise) is a normal number, where it is used.
 template <class T>
-LINKED_NEURONS_FN Reduced<T> reduce(T x) {
+LINKED_NEURONS_FN Reduced<T> reduce(T x, T raise) {
   using F = Format<T>;
   constexpr T kLog2E = T(1.44269504088896340736);
-  const T exponent = (x * kLog2E + kRounding<T>)-kRounding<T>;
+  const T rounding = kBiasedRounding<T> + raise;
+  const T sum = x * kLog2E + rounding;
+  const T exponent = sum - rounding;
   const T r = (x - exponent * F::kLn2High) - exponent * F::kLn2Low;
-  return {exponent, r + r * r * expm1_tail(r)};
-}
-
-/// 2^exponent of a normal number, for an integer in a floating-point type: the sum's lowest bits
-/// are the biased exponent, and the shift drops the others.
-template <class T>
-LINKED_NEURONS_FN T power_of_two(T exponent) {
-  using F = Format<T>;
-  const T biased = exponent + (kRounding<T> + T(F::kBias));
-  return linked_neurons::detail::bit_cast<T>(
-      linked_neurons::detail::bit_cast<typename F::Bits>(biased) << F::kFractionBits);
+  return {exponent, power_of_two(sum), r + r * r * expm1_tail(r)};
 }
 
 } // namespace detail
@@ -167,11 +174,13 @@ LINKED_NEURONS_FN T exp(T x) {
   return ::exp(x);
 #else
   using F = detail::Format<T>;
-  const auto [exponent, p] =
-      detail::reduce(detail::at_least(detail::at_most(x, F::kHighest), F::kLowest));
+  const auto reduced =
+      detail::reduce(detail::at_least(detail::at_most(x, F::kHighest), F::kLowest), T(0));
   // In two steps, since 2^exponent itself may be no normal number.
-  const T first = (exponent * T(0.5) + detail::kRounding<T>)-detail::kRounding<T>;
-  return (T(1) + p) * detail::power_of_two(first) * detail::power_of_two(exponent - first);
+  const T half = (reduced.exponent * T(0.5) + detail::kRounding<T>)-detail::kRounding<T>;
+  const T first = detail::power_of_two(half + detail::kBiasedRounding<T>);
+  const T rest = detail::power_of_two(reduced.exponent - half + detail::kBiasedRounding<T>);
+  return (T(1) + reduced.remainder_expm1) * first * rest;
 #endif
 }
 
@@ -192,9 +201,8 @@ LINKED_NEURONS_FN T bounded_for_decay(T x) {
 template <class T>
 LINKED_NEURONS_FN Decay<T> decay(T x) {
   using F = detail::Format<T>;
-  const auto [exponent, p] = detail::reduce(-x);
-  const T scale = detail::power_of_two(exponent + F::kRaise);
-  return {scale * p + scale, F::kLow};
+  const auto reduced = detail::reduce(-x, F::kRaise);
+  return {reduced.scale * reduced.remainder_expm1 + reduced.scale, F::kLow};
 }
 
 /// e^x - 1, within 2 units in the last place, near zero too.
@@ -204,10 +212,9 @@ LINKED_NEURONS_FN T expm1(T x) {
   return ::expm1(x);
 #else
   constexpr T kMinusOne = T(-60); // below, the result is -1 in any type
-  const auto [exponent, p] =
-      detail::reduce(detail::at_least(detail::at_most(x, detail::Format<T>::kHighest), kMinusOne));
   // Half of the result, since 2^exponent itself may overflow where the result does not.
-  const T scale = detail::power_of_two(exponent - T(1));
+  const auto [exponent, scale, p] = detail::reduce(
+      detail::at_least(detail::at_most(x, detail::Format<T>::kHighest), kMinusOne), T(-1));
   return (p * scale + (scale - T(0.5))) * T(2);
 #endif
 }

@@ -16,22 +16,25 @@ struct Swish : Activation {
     const T magnitude = abs(z);
     const T m = bounded_for_decay(magnitude);
     const auto e = decay(m);
-    // -|z| * sigmoid(-|z|), sigmoid(-|z|) = e^-|z| / (1 + e^-|z|)
-    const T lower = -(m * e.raised / (1 + e.raised * e.low) * e.low);
-    const T upper = magnitude + lower; // since sigmoid(z) + sigmoid(-z) = 1
-    return {where(z > 0, upper, lower), where(z > 0, lower, upper)};
+    // |z| * sigmoid(-|z|), sigmoid(-|z|) = e^-|z| / (1 + e^-|z|), but for a factor of e^-|z|
+    const T lowered = m * e.raised / (1 + e.raised * e.low);
+    const auto zero = constant<T>(0);
+    // Since sigmoid(z) + sigmoid(-z) = 1; each half is a maximum less a product, one instruction.
+    return {
+        where(z > 0, magnitude, zero) - lowered * e.low,
+        where(z <= 0, magnitude, zero) - lowered * e.low};
   }
 
   template <class T>
   LINKED_NEURONS_FN static T backward(const Pair<T>& output, const Pair<T>& grad) {
     const T z = output.pos - output.neg; // again since sigmoid(z) + sigmoid(-z) = 1
     const T m = bounded_for_decay(abs(z));
-    const auto decayed = decay(m);
-    const T e = decayed.raised * decayed.low;
-    const T s = 1 / (1 + e);
-    const T lower = e * s * (1 - m * s); // g'(-|z|)
-    const T upper = 1 - lower;           // g'(|z|)
-    return grad.pos * where(z > 0, upper, lower) - grad.neg * where(z > 0, lower, upper);
+    const auto e = decay(m);
+    const T s = 1 / (1 + e.raised * e.low);
+    // g'(-|z|) with the sign of -z, for grad.pos * g'(z) - grad.neg * g'(-z) in fewer steps, since
+    // g'(z) + g'(-z) = 1.
+    const T lower = e.raised * s * (1 - m * s) * where(z > 0, -e.low, e.low);
+    return where(z > 0, grad.pos, -grad.neg) + lower * (grad.pos + grad.neg);
   }
 };
 
