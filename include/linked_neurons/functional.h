@@ -6,6 +6,8 @@
 /// `dim` and what concerns memory: parameters are arguments here. Input: any shape of at least one
 /// axis; double, float, half or bfloat16; any strides. Output: the input's type, device and memory
 /// format. Differentiable twice. Bad input throws `c10::Error`.
+///
+/// Each is a template, also where it names its activation: so a file compiles what it calls.
 #pragma once
 
 #include <linked_neurons/activation/all.h>
@@ -62,53 +64,61 @@ at::Tensor linked(
 }
 
 /// LK-ReLU: g(x) = max(x, 0). Keeps two bits an element for backward, or the output.
-inline at::Tensor lk_relu(const at::Tensor& input, const LKReLUOptions& options = {}) {
-  return linked<activation::ReLU>(input, options);
+template <class Activation = activation::ReLU>
+at::Tensor lk_relu(const at::Tensor& input, const LKReLUOptions& options = {}) {
+  return linked<Activation>(input, options);
 }
 /// LK-ReLU of input + bias.
-inline at::Tensor lk_relu(
+template <class Activation = activation::ReLU>
+at::Tensor lk_relu(
     const at::Tensor& input, const at::Tensor& bias, const LKReLUOptions& options = {}) {
-  return linked<activation::ReLU>(input, bias, options);
+  return linked<Activation>(input, bias, options);
 }
 
 /// LK-PReLU: g(x) = x for x > 0, else slope * x. Keeps two bits an element, the slopes and, where
 /// these are differentiated, the output. Of the options only `dim` is read: the slopes' own size
 /// says how many they are.
-inline at::Tensor lk_prelu(
+template <class Activation = activation::PReLU>
+at::Tensor lk_prelu(
     const at::Tensor& input,
     const at::Tensor& weight_pos,
     const at::Tensor& weight_neg,
     const LKPReLUOptions& options = {}) {
-  return linked<activation::PReLU>(input, weight_pos, weight_neg, options.dim());
+  return linked<Activation>(input, weight_pos, weight_neg, options.dim());
 }
 /// LK-PReLU of input + bias.
-inline at::Tensor lk_prelu(
+template <class Activation = activation::PReLU>
+at::Tensor lk_prelu(
     const at::Tensor& input,
     const at::Tensor& weight_pos,
     const at::Tensor& weight_neg,
     const at::Tensor& bias,
     const LKPReLUOptions& options = {}) {
-  return linked<activation::PReLU>(input, weight_pos, weight_neg, bias, options.dim());
+  return linked<Activation>(input, weight_pos, weight_neg, bias, options.dim());
 }
 
 /// LK-SELU: g(x) = lambda * x for x > 0, else lambda * alpha * (e^x - 1). Keeps the output.
-inline at::Tensor lk_selu(const at::Tensor& input, const LKSELUOptions& options = {}) {
-  return linked<activation::SELU>(input, options);
+template <class Activation = activation::SELU>
+at::Tensor lk_selu(const at::Tensor& input, const LKSELUOptions& options = {}) {
+  return linked<Activation>(input, options);
 }
 /// LK-SELU of input + bias.
-inline at::Tensor lk_selu(
+template <class Activation = activation::SELU>
+at::Tensor lk_selu(
     const at::Tensor& input, const at::Tensor& bias, const LKSELUOptions& options = {}) {
-  return linked<activation::SELU>(input, bias, options);
+  return linked<Activation>(input, bias, options);
 }
 
 /// LK-Swish: g(x) = x * sigmoid(x). Keeps the output.
-inline at::Tensor lk_swish(const at::Tensor& input, const LKSwishOptions& options = {}) {
-  return linked<activation::Swish>(input, options);
+template <class Activation = activation::Swish>
+at::Tensor lk_swish(const at::Tensor& input, const LKSwishOptions& options = {}) {
+  return linked<Activation>(input, options);
 }
 /// LK-Swish of input + bias.
-inline at::Tensor lk_swish(
+template <class Activation = activation::Swish>
+at::Tensor lk_swish(
     const at::Tensor& input, const at::Tensor& bias, const LKSwishOptions& options = {}) {
-  return linked<activation::Swish>(input, bias, options);
+  return linked<Activation>(input, bias, options);
 }
 
 } // namespace linked_neurons::functional

@@ -1,9 +1,10 @@
 /// \file
-/// How the CPU loops read and write a block of 64 elements, its two halves in a linked output, and
-/// the trained parameters that go with its elements.
+/// How the CPU loops get at a block of 64 elements, and at its two halves in a linked output.
 #pragma once
 
 #include <linked_neurons/detail/arguments.h>
+#include <linked_neurons/detail/conversion.h>
+#include <linked_neurons/detail/storage.h>
 #include <linked_neurons/detail/targets.h>
 
 #include <algorithm>
@@ -12,9 +13,6 @@
 #include <type_traits>
 
 namespace linked_neurons::detail::cpu {
-
-/// Elements of a block; also a group of signs.
-inline constexpr std::int64_t kBlock = kLargestGroup;
 
 inline std::int64_t block_count(std::int64_t numel) {
   return (numel + kBlock - 1) / kBlock;
@@ -135,216 +133,169 @@ struct CopyHalves {
   }
 };
 
-template <class T>
+/// Room for the two halves of a block, in whichever type.
+template <class C>
 struct Buffer {
-  alignas(64) T pos[kBlock] = {};
-  alignas(64) T neg[kBlock] = {};
+  alignas(64) char bytes[2 * kBlock * sizeof(C)] = {};
 };
 
-/// The two halves of a block that belongs at `at` in `base`: in place, or through `buffer`.
-template <class T>
-LINKED_NEURONS_FN Pair<const T*> read_halves(
-    Target target, const T* base, const Position& at, std::int64_t size, Buffer<T>& buffer) {
-  if (at.holds_block(size)) {
-    return {base + at.offset, base + at.offset + at.row};
-  }
-  constexpr std::int64_t kSize = sizeof(T);
-  const CopyHalves<true> copy{
-      reinterpret_cast<const char*>(base),
-      {reinterpret_cast<char*>(buffer.pos), reinterpret_cast<char*>(buffer.neg)},
-      at.in_bytes(kSize)};
-  run_for(target, copy, 0, size * kSize);
-  return {buffer.pos, buffer.neg};
-}
+/// The memory of tensors, which loops read and write a block at a time: in place where the block is
+/// whole, else through a buffer. There bfloat16 stays what it is, and halves are floats.
+///
+/// It counts bytes and knows no type; what is not done in place is compiled once for all loops.
+struct Memory {
+  Target target;
+  Storage storage;
+  std::int64_t element_size; ///< bytes
 
-/// Writes the two halves of a block where they belong.
-template <class T>
-LINKED_NEURONS_FN void write_halves(
-    Target target, T* base, const Position& at, std::int64_t size, const Buffer<T>& buffer) {
-  constexpr std::int64_t kSize = sizeof(T);
-  const CopyHalves<false> copy{
-      reinterpret_cast<char*>(base),
-      {reinterpret_cast<const char*>(buffer.pos), reinterpret_cast<const char*>(buffer.neg)},
-      at.in_bytes(kSize)};
-  run_for(target, copy, 0, size * kSize);
-}
-
-/// `size` elements, or a buffer that holds them where they are less than a block.
-template <class T>
-const T* read_block(const T* elements, std::int64_t size, T* buffer) {
-  if (size == kBlock) {
-    return elements;
-  }
-  std::memcpy(buffer, elements, size * sizeof(T));
-  return buffer;
-}
-
-/// A place among a parameter's values, moving with the elements.
-class ParameterWalk {
- public:
-  ParameterWalk(const ParameterIndex& index, std::int64_t element)
-      : index_(index), number_(element / index.inner % index.count),
-        left_(index.inner - element % index.inner), step_(kBlock % index.count) {}
-
-  const ParameterIndex& index() const {
-    return index_;
-  }
-
-  std::int64_t number() const {
-    return number_;
-  }
-
-  /// Elements from here on that have this number, where `inner` > 1.
-  std::int64_t left() const {
-    return left_;
-  }
-
-  /// Moves over a block: with `inner` > 1 one that has a single number.
-  LINKED_NEURONS_FN void skip_block() {
-    if (index_.inner == 1) {
-      number_ += step_;
-      number_ -= number_ >= index_.count ? index_.count : 0;
-      return;
+  /// `size` elements from number `first` on.
+  LINKED_NEURONS_FN const void* read(
+      const void* base, std::int64_t first, std::int64_t size, void* buffer) const {
+    const void* const from = static_cast<const char*>(base) + first * element_size;
+    if (in_place(size == kBlock)) {
+      return from;
     }
-    left_ -= kBlock;
-    if (left_ == 0) {
-      number_ = number_ + 1 == index_.count ? 0 : number_ + 1;
-      left_ = index_.inner;
-    }
+    load(from, size, buffer);
+    return buffer;
   }
 
-  /// Moves over `size` elements; calls `body(number, done, n)` for each run of them whose values
-  /// are one and the same (inner > 1), or lie one after another (inner == 1), from `number` on.
-  template <class Body>
-  LINKED_NEURONS_FN void advance(std::int64_t size, const Body& body) {
-    for (std::int64_t done = 0; done < size;) {
-      const bool adjacent = index_.inner == 1;
-      const std::int64_t n = std::min(adjacent ? index_.count - number_ : left_, size - done);
-      body(number_, done, n);
-      done += n;
-      left_ -= adjacent ? 0 : n;
-      if (adjacent || left_ == 0) {
-        number_ += adjacent ? n : 1;
-        number_ = number_ == index_.count ? 0 : number_;
-        left_ = index_.inner;
-      }
+  /// The two halves that belong to the elements at a place of a linked tensor.
+  LINKED_NEURONS_FN Pair<const void*> read_halves(
+      const void* base, const Position& at, std::int64_t size, void* buffer) const {
+    if (in_place(at.holds_block(size))) {
+      const char* const pos = static_cast<const char*>(base) + at.offset * element_size;
+      return {pos, pos + at.row * element_size};
     }
+    load_halves(base, at, size, buffer);
+    const auto halves = halves_of(buffer, buffer_size());
+    return {halves.pos, halves.neg};
   }
 
- private:
-  ParameterIndex index_;
-  std::int64_t number_;
-  std::int64_t left_;
-  std::int64_t step_; ///< from a block's first number to the next one's, where `inner` is 1
-};
-
-/// The values of a parameter that go with a block's elements, one an element, block after block.
-template <class C>
-class BlockParameter {
- public:
-  /// \param element the first block's first.
-  /// \param none what every element has where `values` is null.
-  BlockParameter(const C* values, const ParameterIndex& index, std::int64_t element, C none)
-      : values_(values), walk_(index, element), constant_(values == nullptr || index.count == 1),
-        repeats_(!constant_ && index.inner == 1 && index.count < kBlock) {
-    if (constant_) {
-      std::fill_n(buffer_, kBlock, values == nullptr ? none : *values);
-    } else if (repeats_) {
-      for (std::int64_t i = 0; i < 2 * kBlock; ++i) {
-        buffer_[i] = values[i % index.count];
-      }
+  /// Where to write such halves; if that is the buffer they are to be stored then.
+  LINKED_NEURONS_FN Pair<void*> place_halves(
+      void* base, const Position& at, std::int64_t size, void* buffer) const {
+    if (in_place(at.holds_block(size))) {
+      char* const pos = static_cast<char*>(base) + at.offset * element_size;
+      return {pos, pos + at.row * element_size};
     }
+    const auto halves = halves_of(buffer, buffer_size());
+    return {halves.pos, halves.neg};
   }
 
-  LINKED_NEURONS_FN const C* next() {
-    if (constant_) {
-      return buffer_;
-    }
-    const ParameterIndex& index = walk_.index();
-    const std::int64_t number = walk_.number();
-    if (repeats_ || (index.inner == 1 && number + kBlock <= index.count)) {
-      walk_.skip_block();
-      return (repeats_ ? buffer_ : values_) + number;
-    }
-    if (number == filled_with_ && walk_.left() >= kBlock) {
-      walk_.skip_block();
+  LINKED_NEURONS_NOINLINE void store_halves(
+      void* base, const Position& at, std::int64_t size, const void* buffer) const {
+    if (!converts()) {
+      copy_to(base, at, size, buffer);
+    } else if (at.holds_block(size)) {
+      auto* const pos = static_cast<Half*>(base) + at.offset;
+      convert(target, Conversion<float, Half>{buffer, kBlock, pos, at.row}, 2);
     } else {
-      fill();
+      Half elements[2 * kBlock];
+      convert(target, Conversion<float, Half>{buffer, kBlock, elements, kBlock}, 2);
+      copy_to(base, at, size, elements);
     }
-    return buffer_;
+  }
+
+  /// Where to write elements; if that is the buffer they are to be stored then.
+  LINKED_NEURONS_FN void* place(
+      void* base, std::int64_t first, std::int64_t size, void* buffer) const {
+    return size == kBlock ? static_cast<char*>(base) + first * element_size : buffer;
+  }
+
+  /// Writes numbers that computed, rounded where they are stored otherwise.
+  LINKED_NEURONS_NOINLINE void store(
+      void* base, std::int64_t first, std::int64_t size, const void* numbers) const {
+    void* const place = static_cast<char*>(base) + first * element_size;
+    Half elements[kBlock];
+    void* const to = size == kBlock ? place : static_cast<void*>(elements);
+    switch (storage) {
+    case Storage::own:
+      std::memcpy(place, numbers, size * element_size);
+      return;
+    case Storage::half:
+      convert(target, Conversion<float, Half>{numbers, kBlock, to, kBlock}, 1);
+      break;
+    case Storage::bfloat16:
+      convert(target, Conversion<float, BFloat16>{numbers, kBlock, to, kBlock}, 1);
+      break;
+    }
+    if (size < kBlock) {
+      std::memcpy(place, elements, size * element_size);
+    }
+  }
+
+  /// Two halves of nothing but the element at `base`.
+  LINKED_NEURONS_NOINLINE Pair<const void*> fill_halves(const void* base, void* buffer) const {
+    load(base, 1, buffer);
+    auto* const bytes = static_cast<char*>(buffer);
+    for (std::int64_t i = buffer_size(); i < 2 * kBlock * buffer_size(); ++i) {
+      bytes[i] = bytes[i - buffer_size()];
+    }
+    const auto halves = halves_of(buffer, buffer_size());
+    return {halves.pos, halves.neg};
   }
 
  private:
-  LINKED_NEURONS_NOINLINE void fill() {
-    const bool adjacent = walk_.index().inner == 1;
-    walk_.advance(kBlock, [&](std::int64_t run, std::int64_t done, std::int64_t n) {
-      if (adjacent) {
-        std::memcpy(buffer_ + done, values_ + run, n * sizeof(C));
-      } else {
-        fill_from(done, n, values_[run]);
-        filled_with_ = n == kBlock ? run : -1;
-      }
-    });
+  LINKED_NEURONS_FN bool converts() const {
+    return storage == Storage::half;
   }
 
-  /// Elements from `done` on; those behind the run are overwritten by the next.
-  void fill_from(std::int64_t done, std::int64_t n, C value) {
-    constexpr std::int64_t kShort = 8;
-    if (done == 0) {
-      std::fill_n(buffer_, kBlock, value);
+  LINKED_NEURONS_FN bool in_place(bool is_whole) const {
+    return is_whole && !converts();
+  }
+
+  /// Of an element in a buffer.
+  LINKED_NEURONS_FN std::int64_t buffer_size() const {
+    return converts() ? sizeof(float) : element_size;
+  }
+
+  LINKED_NEURONS_FN static Pair<char*> halves_of(void* buffer, std::int64_t size) {
+    auto* const pos = static_cast<char*>(buffer);
+    return {pos, pos + kBlock * size};
+  }
+
+  LINKED_NEURONS_NOINLINE void load(const void* from, std::int64_t size, void* buffer) const {
+    if (!converts()) {
+      std::memcpy(buffer, from, size * element_size);
       return;
     }
-    if (n < kShort) {
-      for (std::int64_t i = done; i < done + n; ++i) {
-        buffer_[i] = value;
-      }
-      return;
+    Half elements[kBlock] = {};
+    if (size < kBlock) {
+      std::memcpy(elements, from, size * sizeof(Half));
+      from = elements;
     }
-    // A loop of constant length is vectorised whole; a fill of any length starts with a preamble.
-    for (std::int64_t i = 0; i < kBlock; ++i) {
-      buffer_[i] = select(i < done, buffer_[i], value);
+    convert(target, Conversion<Half, float>{from, kBlock, buffer, kBlock}, 1);
+  }
+
+  LINKED_NEURONS_NOINLINE void load_halves(
+      const void* base, const Position& at, std::int64_t size, void* buffer) const {
+    if (!converts()) {
+      copy_from(base, at, size, buffer);
+    } else if (at.holds_block(size)) {
+      const auto* const pos = static_cast<const Half*>(base) + at.offset;
+      convert(target, Conversion<Half, float>{pos, at.row, buffer, kBlock}, 2);
+    } else {
+      Half elements[2 * kBlock] = {};
+      copy_from(base, at, size, elements);
+      convert(target, Conversion<Half, float>{elements, kBlock, buffer, kBlock}, 2);
     }
   }
 
-  const C* values_;
-  ParameterWalk walk_;
-  bool constant_;                 ///< `buffer_` holds it, or what stands for no values
-  bool repeats_;                  ///< `buffer_` holds all values, and the first ones again
-  std::int64_t filled_with_ = -1; ///< the value that fills `buffer_`, if it is one
-  alignas(64) C buffer_[2 * kBlock] = {};
+  void copy_to(void* base, const Position& at, std::int64_t size, const void* halves) const {
+    const char* const pos = static_cast<const char*>(halves);
+    const CopyHalves<false> copy{
+        static_cast<char*>(base), {pos, pos + kBlock * element_size}, at.in_bytes(element_size)};
+    run_for(target, copy, 0, size * element_size);
+  }
+
+  void copy_from(const void* base, const Position& at, std::int64_t size, void* halves) const {
+    char* const pos = static_cast<char*>(halves);
+    const CopyHalves<true> copy{
+        static_cast<const char*>(base),
+        {pos, pos + kBlock * element_size},
+        at.in_bytes(element_size)};
+    run_for(target, copy, 0, size * element_size);
+  }
 };
-
-/// Adds a block's contributions to the sums of their parameter.
-template <class C>
-LINKED_NEURONS_FN void add_to_sums(ParameterWalk& walk, std::int64_t size, const C* each, C* sums) {
-  const bool adjacent = walk.index().inner == 1;
-  walk.advance(size, [&](std::int64_t number, std::int64_t done, std::int64_t n) {
-    if (adjacent) {
-      LINKED_NEURONS_INDEPENDENT
-      for (std::int64_t i = 0; i < n; ++i) {
-        sums[number + i] += each[done + i];
-      }
-      return;
-    }
-    // Sixteen sums side by side: compilers may not reorder a sum on their own.
-    constexpr std::int64_t kLanes = 16;
-    C lanes[kLanes] = {};
-    std::int64_t i = 0;
-    for (; i + kLanes <= n; i += kLanes) {
-      for (std::int64_t lane = 0; lane < kLanes; ++lane) {
-        lanes[lane] += each[done + i + lane];
-      }
-    }
-    for (; i < n; ++i) {
-      lanes[i % kLanes] += each[done + i];
-    }
-    for (std::int64_t width = kLanes / 2; width > 0; width /= 2) {
-      for (std::int64_t lane = 0; lane < width; ++lane) {
-        lanes[lane] += lanes[lane + width];
-      }
-    }
-    sums[number] += lanes[0];
-  });
-}
 
 } // namespace linked_neurons::detail::cpu

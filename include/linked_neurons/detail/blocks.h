@@ -3,6 +3,7 @@
 #pragma once
 
 #include <linked_neurons/detail/block_access.h>
+#include <linked_neurons/detail/block_parameters.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -70,13 +71,12 @@ struct WideSigns {
   }
 };
 
-/// Whether an activation may work on elements of this type as they are in memory.
-template <class Activation, class T>
-inline constexpr bool may_stay_narrow = Activation::is_exact && !std::is_same_v<T, Compute<T>>;
-
-/// What it works on then; else what computes.
-template <class Activation, class T>
-using Narrowest = std::conditional_t<may_stay_narrow<Activation, T>, T, Compute<T>>;
+/// \param narrow whether 16-bit elements are not to become floats.
+template <class C>
+LINKED_NEURONS_FN Memory memory_of(Target target, Storage storage, bool narrow) {
+  const std::int64_t size = storage == Storage::own ? sizeof(C) : sizeof(Half);
+  return {target, narrow ? Storage::own : storage, size};
+}
 
 /// The trained parameters of a block's elements, one an element; of the bias, where there is none,
 /// the number that changes no other in a sum (not +0, which turns -0 into +0).
@@ -89,256 +89,294 @@ struct BlockParameters {
         bias(added.values, added.index, element, C(-0.0)) {}
 };
 
-template <class Activation, class T>
+/// The loops of an activation that computes in `C`. One function holds those for all the types that
+/// become `C`: what is around them takes a compiler longer than they do.
+template <class Activation, class C>
 struct ForwardBlocks {
-  using C = Compute<T>;
-  ForwardArguments<T> args;
+  ForwardArguments<Stored<C>> args;
+  Storage storage;
 
   LINKED_NEURONS_FN void operator()(Target target, std::int64_t begin, std::int64_t end) const {
-    alignas(64) T input[kBlock] = {};
-    Buffer<T> output;
+    const bool narrow = kMayStayNarrow && storage != Storage::own && args.bias.values == nullptr;
+    const Memory memory = memory_of<C>(target, storage, narrow);
+    Buffer<C> input;
+    Buffer<C> output;
     BlockParameters<C> parameters(args.weight, args.bias, begin * kBlock);
-    Position at = Position::of(begin * kBlock, args.row);
-    for (std::int64_t block = begin; block < end; ++block, at.advance(kBlock)) {
-      const std::int64_t first = block * kBlock;
-      const std::int64_t size = std::min(kBlock, args.numel - first);
-      const T* x = read_block(args.input + first, size, input);
-      const C* bias = parameters.bias.next();
-      Pair<const C*> slopes = {};
-      if constexpr (Activation::has_weight) {
-        slopes = {parameters.pos.next(), parameters.neg.next()};
-      }
-      T* const place = args.output + at.offset;
-      const bool in_place = at.holds_block(size);
-      const Pair<T*> y =
-          in_place ? Pair<T*>{place, place + at.row} : Pair<T*>{output.pos, output.neg};
-      const bool stays_narrow = may_stay_narrow<Activation, T> && args.bias.values == nullptr;
-      if (stays_narrow) {
-        compute<Narrow>(x, bias, slopes, y);
-      } else {
-        compute<C>(x, bias, slopes, y);
-      }
-      if (!in_place) {
-        write_halves(target, args.output, at, size, output);
-      }
-      if constexpr (Activation::saved == Saved::signs) {
-        if (args.signs != nullptr) {
-          BlockSigns signs;
-          if (stays_narrow) {
-            find_signs<Narrow>(
-                signs, [&](int i) { return Activation::signs(z_of<Narrow>(x, bias, i)); });
-          } else {
-            find_signs<C>(signs, [&](int i) { return Activation::signs(z_of<C>(x, bias, i)); });
-          }
-          std::memcpy(args.signs + block * sizeof(signs), &signs, sizeof(signs));
-        }
-      }
-    }
-  }
-
- private:
-  using Narrow = Narrowest<Activation, T>;
-
-  template <class Number>
-  LINKED_NEURONS_FN static Number z_of(const T* x, const C* bias, std::int64_t i) {
-    if constexpr (std::is_same_v<Number, C>) {
-      return load(x[i]) + bias[i];
-    } else {
-      return x[i];
-    }
-  }
-
-  template <class Number>
-  LINKED_NEURONS_FN static void compute(
-      const T* x, const C* bias, const Pair<const C*>& slopes, const Pair<T*>& output) {
-    LINKED_NEURONS_INDEPENDENT
-    for (std::int64_t i = 0; i < kBlock; ++i) {
-      Pair<Number> slope = {};
-      if constexpr (Activation::has_weight) {
-        slope = {slopes.pos[i], slopes.neg[i]};
-      }
-      const auto y = detail::forward<Activation>(z_of<Number>(x, bias, i), slope);
-      output.pos[i] = store_as<T>(y.pos);
-      output.neg[i] = store_as<T>(y.neg);
-    }
-  }
-};
-
-template <class Activation, class T, bool kWeightGradients>
-struct BackwardBlocks {
-  using C = Compute<T>;
-  BackwardArguments<T> args;
-  Sums<C> sums;
-
-  LINKED_NEURONS_FN void operator()(Target target, std::int64_t begin, std::int64_t end) const {
-    alignas(64) T input[kBlock] = {};
-    alignas(64) T grad_input[kBlock];
-    alignas(64) C wide_grad_input[kBlock];
-    Buffer<T> grad_buffer;
-    Buffer<T> output_buffer;
-    Buffer<C> contributions;
-    BlockParameters<C> parameters(args.weight, args.bias, begin * kBlock);
-    ParameterWalk pos_walk(args.weight.index, begin * kBlock);
-    ParameterWalk neg_walk = pos_walk;
-    ParameterWalk bias_walk(args.bias.index, begin * kBlock);
-    if (args.grad_is_uniform) {
-      std::fill_n(grad_buffer.pos, kBlock, *args.grad);
-      std::fill_n(grad_buffer.neg, kBlock, *args.grad);
-    }
     Position at = Position::of(begin * kBlock, args.row);
     for (std::int64_t block = begin; block < end; ++block, at.advance(kBlock)) {
       const std::int64_t first = block * kBlock;
       const std::int64_t size = std::min(kBlock, args.numel - first);
       Block start = {};
-      start.grad = args.grad_is_uniform ? Pair<const T*>{grad_buffer.pos, grad_buffer.neg}
-                                        : read_halves(target, args.grad, at, size, grad_buffer);
-      if constexpr (Activation::saved == Saved::input) {
-        start.input = read_block(args.kept + first, size, input);
-        start.bias = parameters.bias.next();
-      } else if constexpr (keeps_output<Activation>(kWeightGradients)) {
-        start.output = read_halves(target, args.kept, at, size, output_buffer);
-      }
-      if constexpr (Activation::saved == Saved::signs) {
-        read_signs(target, block, at, size, start.signs, output_buffer);
-      }
+      start.input = memory.read(args.input, first, size, input.bytes);
+      start.bias = parameters.bias.next();
       if constexpr (Activation::has_weight) {
         start.slopes = {parameters.pos.next(), parameters.neg.next()};
       }
-      T* const place = size == kBlock ? args.grad_input + first : grad_input;
-      // Sums take their addends before these are rounded.
-      C* each = wide_grad_input;
-      if constexpr (std::is_same_v<T, C>) {
-        each = place;
-        compute(start, each, contributions);
-      } else {
-        bool done = false;
-        if constexpr (kStaysNarrow) {
-          done = sums.bias == nullptr && !start.signs.has_both();
-          if (done) {
-            pass(start, place);
-          }
-        }
-        if (!done) {
-          compute(start, each, contributions);
-          LINKED_NEURONS_INDEPENDENT
-          for (std::int64_t i = 0; i < kBlock; ++i) {
-            place[i] = store<T>(each[i]);
-          }
-        }
-      }
-      if (size < kBlock) {
-        std::memcpy(args.grad_input + first, grad_input, size * sizeof(T));
-      }
-      if constexpr (kWeightGradients) {
-        add_to_sums(pos_walk, size, contributions.pos, sums.weight.pos);
-        add_to_sums(neg_walk, size, contributions.neg, sums.weight.neg);
-      }
-      if (sums.bias != nullptr) {
-        add_to_sums<C>(bias_walk, size, each, sums.bias);
+      start.output = memory.place_halves(args.output, at, size, output.bytes);
+      start.signs = args.signs == nullptr ? nullptr : args.signs + block * sizeof(BlockSigns);
+      compute_as_stored(start, narrow);
+      if (start.output.pos == output.bytes) {
+        memory.store_halves(args.output, at, size, output.bytes);
       }
     }
   }
 
  private:
-  LINKED_NEURONS_FN void read_signs(
-      Target target,
-      std::int64_t block,
-      const Position& at,
-      std::int64_t size,
-      BlockSigns& signs,
-      Buffer<T>& buffer) const {
-    if constexpr (Activation::output_tells_signs) {
-      if (args.signs == nullptr) {
-        using Number = Narrowest<Activation, T>;
-        const auto output = read_halves(target, args.kept, at, size, buffer);
-        find_signs<Number>(signs, [&](int i) {
-          return Activation::signs_of_output(
-              Pair<Number>{load_as<Number>(output.pos[i]), load_as<Number>(output.neg[i])});
-        });
-        return;
-      }
-    }
-    std::memcpy(&signs, args.signs + block * sizeof(signs), sizeof(signs));
-  }
-
-  /// Then a gradient is a difference with zero, but where a NaN has both signs.
-  static constexpr bool kStaysNarrow =
-      may_stay_narrow<Activation, T> && Activation::saved == Saved::signs;
+  static constexpr bool kMayStayNarrow = Activation::is_exact && std::is_same_v<C, float>;
 
   struct Block {
-    Pair<const T*> grad;
-    const T* input;
+    const void* input;
     const C* bias;
-    Pair<const T*> output;
+    Pair<const C*> slopes;
+    Pair<void*> output;
+    std::uint8_t* signs;
+  };
+
+  LINKED_NEURONS_FN void compute_as_stored(const Block& block, bool narrow) const {
+    if constexpr (kMayStayNarrow) {
+      if (narrow) {
+        return storage == Storage::half ? compute<Half, Half>(block)
+                                        : compute<BFloat16, BFloat16>(block);
+      }
+    }
+    if constexpr (std::is_same_v<C, float>) {
+      if (storage == Storage::bfloat16) {
+        return compute<C, BFloat16>(block);
+      }
+    }
+    compute<C, C>(block);
+  }
+
+  /// \tparam Number that computes.
+  /// \tparam T in memory, or in the buffer.
+  template <class Number, class T>
+  LINKED_NEURONS_FN static void compute(const Block& block) {
+    const T* const x = static_cast<const T*>(block.input);
+    T* const pos = static_cast<T*>(block.output.pos);
+    T* const neg = static_cast<T*>(block.output.neg);
+    const auto z = [&](std::int64_t i) {
+      if constexpr (std::is_same_v<Number, C>) {
+        return load(x[i]) + block.bias[i];
+      } else {
+        return x[i];
+      }
+    };
+    LINKED_NEURONS_INDEPENDENT
+    for (std::int64_t i = 0; i < kBlock; ++i) {
+      Pair<Number> slope = {};
+      if constexpr (Activation::has_weight) {
+        slope = {block.slopes.pos[i], block.slopes.neg[i]};
+      }
+      const auto y = detail::forward<Activation>(z(i), slope);
+      pos[i] = store_as<T>(y.pos);
+      neg[i] = store_as<T>(y.neg);
+    }
+    if constexpr (Activation::saved == Saved::signs) {
+      if (block.signs != nullptr) {
+        BlockSigns signs;
+        find_signs<Number>(signs, [&](int i) { return Activation::signs(z(i)); });
+        std::memcpy(block.signs, &signs, sizeof(signs));
+      }
+    }
+  }
+};
+
+/// Likewise.
+template <class Activation, class C, bool kWeightGradients>
+struct BackwardBlocks {
+  BackwardArguments<Stored<C>> args;
+  Sums<C> sums;
+  Storage storage;
+  bool widens = false; ///< whatever the activation may do
+
+  LINKED_NEURONS_FN void operator()(Target target, std::int64_t begin, std::int64_t end) const {
+    const bool narrow =
+        kMayStayNarrow && storage != Storage::own && sums.bias == nullptr && !widens;
+    const Memory memory = memory_of<C>(target, storage, narrow);
+    Buffer<C> input;
+    Buffer<C> output;
+    Buffer<C> grad;
+    Buffer<C> grad_input;
+    alignas(64) C contributions[2 * kBlock];
+    BlockParameters<C> parameters(args.weight, args.bias, begin * kBlock);
+    ParameterWalk pos_walk(args.weight.index, begin * kBlock);
+    ParameterWalk neg_walk = pos_walk;
+    ParameterWalk bias_walk(args.bias.index, begin * kBlock);
+    Block start = {};
+    if (args.grad_is_uniform) {
+      start.grad = memory.fill_halves(args.grad, grad.bytes);
+    }
+    Position at = Position::of(begin * kBlock, args.row);
+    for (std::int64_t block = begin; block < end; ++block, at.advance(kBlock)) {
+      const std::int64_t first = block * kBlock;
+      const std::int64_t size = std::min(kBlock, args.numel - first);
+      if (!args.grad_is_uniform) {
+        start.grad = memory.read_halves(args.grad, at, size, grad.bytes);
+      }
+      if constexpr (Activation::saved == Saved::input) {
+        start.input = memory.read(args.kept, first, size, input.bytes);
+        start.bias = parameters.bias.next();
+      } else if (keeps_output<Activation>(kWeightGradients) || finds_signs()) {
+        start.output = memory.read_halves(args.kept, at, size, output.bytes);
+      }
+      if constexpr (Activation::has_weight) {
+        start.slopes = {parameters.pos.next(), parameters.neg.next()};
+      }
+      if (Activation::saved == Saved::signs && !finds_signs()) {
+        std::memcpy(&start.signs, args.signs + block * sizeof(BlockSigns), sizeof(BlockSigns));
+      }
+      void* const place = memory.place(args.grad_input, first, size, grad_input.bytes);
+      if constexpr (kMayStayNarrow) {
+        if (narrow) {
+          if (!pass(start, place)) {
+            // A NaN has both signs: then the gradient is a difference of two.
+            run_for(target, BackwardBlocks{args, sums, storage, true}, block, block + 1);
+          } else if (place == grad_input.bytes) {
+            memory.store(args.grad_input, first, size, grad_input.bytes);
+          }
+          continue;
+        }
+      }
+      // Sums take their addends before these are rounded.
+      C* const each =
+          static_cast<C*>(storage == Storage::own ? place : static_cast<void*>(grad_input.bytes));
+      compute_as_stored(start, each, contributions);
+      if (static_cast<void*>(each) == grad_input.bytes) {
+        memory.store(args.grad_input, first, size, grad_input.bytes);
+      }
+      if constexpr (kWeightGradients) {
+        add_to_sums<C>(target, pos_walk, size, contributions, sums.weight.pos);
+        add_to_sums<C>(target, neg_walk, size, contributions + kBlock, sums.weight.neg);
+      }
+      if (sums.bias != nullptr) {
+        add_to_sums<C>(target, bias_walk, size, each, sums.bias);
+      }
+    }
+  }
+
+ private:
+  /// Backward then passes the gradients on.
+  static constexpr bool kMayStayNarrow =
+      Activation::is_exact && Activation::saved == Saved::signs && std::is_same_v<C, float>;
+
+  using Bits = SignBits<C>;
+
+  struct Block {
+    Pair<const void*> grad;
+    const void* input;
+    const C* bias;
+    Pair<const void*> output;
     Pair<const C*> slopes;
     BlockSigns signs;
   };
 
-  /// Gradients of 16-bit numbers that stay so: of each element one half's, or none.
-  LINKED_NEURONS_FN static void pass(const Block& start, T* grad_input) {
-    using Bits = std::uint16_t;
-    WideSigns<Bits> signs(start.signs);
-    for (int each = 0; each < kEach; ++each) {
-      const T* const grad_pos = start.grad.pos + each * kLanes;
-      const T* const grad_neg = start.grad.neg + each * kLanes;
-      T* const place = grad_input + each * kLanes;
+  /// Whether the output tells the signs, which were not kept.
+  LINKED_NEURONS_FN bool finds_signs() const {
+    return Activation::output_tells_signs && args.signs == nullptr;
+  }
+
+  template <class Number, class T>
+  LINKED_NEURONS_FN BlockSigns signs_of(const Block& block) const {
+    BlockSigns signs = block.signs;
+    if constexpr (Activation::output_tells_signs) {
+      if (finds_signs()) {
+        const T* const pos = static_cast<const T*>(block.output.pos);
+        const T* const neg = static_cast<const T*>(block.output.neg);
+        find_signs<Number>(signs, [&](int i) {
+          return Activation::signs_of_output(
+              Pair<Number>{load_as<Number>(pos[i]), load_as<Number>(neg[i])});
+        });
+      }
+    }
+    return signs;
+  }
+
+  /// Gradients of 16-bit numbers that stay so: of each element one half's, or none. False where
+  /// that is not so. Of either type: nothing but the sign of their bits changes.
+  LINKED_NEURONS_FN bool pass(const Block& block, void* grad_input) const {
+    const BlockSigns kept = storage == Storage::half ? signs_of<Half, Half>(block)
+                                                     : signs_of<BFloat16, BFloat16>(block);
+    if (kept.has_both()) {
+      return false;
+    }
+    using Number = std::uint16_t;
+    WideSigns<Number> signs(kept);
+    const auto* const grad_pos = static_cast<const Number*>(block.grad.pos);
+    const auto* const grad_neg = static_cast<const Number*>(block.grad.neg);
+    auto* const place = static_cast<Number*>(grad_input);
+    for (int begin = 0; begin < kBlock; begin += kLanes) {
       LINKED_NEURONS_INDEPENDENT
       for (int lane = 0; lane < kLanes; ++lane) {
-        const Bits bits = signs.lane[lane];
-        const Bits pos = Bits(0) - Bits(bits & 1U);
-        const Bits neg = Bits(0) - Bits((bits >> kEach) & 1U);
-        const Bits minus = grad_neg[lane].bits ^ 0x8000U;
-        place[lane].bits = (grad_pos[lane].bits & pos) | (minus & neg);
+        const Number bits = signs.lane[lane];
+        const Number pos = Number(0) - Number(bits & 1U);
+        const Number neg = Number(0) - Number((bits >> kEach) & 1U);
+        const Number minus = grad_neg[begin + lane] ^ 0x8000U;
+        place[begin + lane] = (grad_pos[begin + lane] & pos) | (minus & neg);
         signs.lane[lane] = bits >> 1U;
       }
     }
+    return true;
   }
 
-  LINKED_NEURONS_FN static void compute(
-      const Block& start, C* grad_input, Buffer<C>& contributions) {
+  LINKED_NEURONS_FN void compute_as_stored(
+      const Block& block, C* grad_input, C* contributions) const {
+    if constexpr (std::is_same_v<C, float>) {
+      if (storage == Storage::bfloat16) {
+        return compute<BFloat16>(block, grad_input, contributions);
+      }
+    }
+    compute<C>(block, grad_input, contributions);
+  }
+
+  /// \tparam T in memory, or in the buffers.
+  template <class T>
+  LINKED_NEURONS_FN void compute(const Block& block, C* grad_input, C* contributions) const {
     if constexpr (Activation::saved == Saved::signs) {
-      using Bits = SignBits<C>;
-      WideSigns<Bits> signs(start.signs);
-      for (int each = 0; each < kEach; ++each) {
+      WideSigns<Bits> signs(signs_of<C, T>(block));
+      for (int begin = 0; begin < kBlock; begin += kLanes) {
         LINKED_NEURONS_INDEPENDENT
         for (int lane = 0; lane < kLanes; ++lane) {
           const Bits bits = signs.lane[lane];
           const Pair<Bits> both = {bits & 1U, (bits >> kEach) & 1U};
-          compute_one(start, each * kLanes + lane, both, grad_input, contributions);
+          compute_one<T>(block, begin + lane, both, grad_input, contributions);
           signs.lane[lane] = bits >> 1U;
         }
       }
     } else {
       LINKED_NEURONS_INDEPENDENT
       for (std::int64_t i = 0; i < kBlock; ++i) {
-        compute_one(start, i, Pair<SignBits<C>>{}, grad_input, contributions);
+        compute_one<T>(block, i, Pair<Bits>{}, grad_input, contributions);
       }
     }
   }
 
+  template <class T>
   LINKED_NEURONS_FN static void compute_one(
-      const Block& start,
+      const Block& block,
       std::int64_t i,
-      const Pair<SignBits<C>>& signs,
+      const Pair<Bits>& signs,
       C* grad_input,
-      Buffer<C>& contributions) {
-    Kept<C, SignBits<C>> kept = {};
+      C* contributions) {
+    const auto number = [i](const void* elements) {
+      return load(static_cast<const T*>(elements)[i]);
+    };
+    Kept<C, Bits> kept = {};
     kept.signs = signs;
     if constexpr (Activation::saved == Saved::input) {
-      kept.input = load(start.input[i]) + start.bias[i];
+      kept.input = number(block.input) + block.bias[i];
     } else if constexpr (keeps_output<Activation>(kWeightGradients)) {
-      kept.output = {load(start.output.pos[i]), load(start.output.neg[i])};
+      kept.output = {number(block.output.pos), number(block.output.neg)};
     }
     Pair<C> slope = {};
     if constexpr (Activation::has_weight) {
-      slope = {start.slopes.pos[i], start.slopes.neg[i]};
+      slope = {block.slopes.pos[i], block.slopes.neg[i]};
     }
-    const Pair<C> grad = {load(start.grad.pos[i]), load(start.grad.neg[i])};
+    const Pair<C> grad = {number(block.grad.pos), number(block.grad.neg)};
     grad_input[i] = detail::backward<Activation>(kept, grad, slope);
     if constexpr (kWeightGradients) {
       const auto weight = detail::weight_gradient<Activation>(kept, grad, slope);
-      contributions.pos[i] = weight.pos;
-      contributions.neg[i] = weight.neg;
+      contributions[i] = weight.pos;
+      contributions[kBlock + i] = weight.neg;
     }
   }
 };

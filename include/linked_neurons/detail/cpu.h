@@ -27,14 +27,37 @@ inline constexpr std::int64_t kGrain = 512;
 /// do not depend on them.
 inline constexpr std::int64_t kMaxSlices = 64;
 
+inline Storage storage_of(at::ScalarType type) {
+  return type == at::kHalf       ? Storage::half
+         : type == at::kBFloat16 ? Storage::bfloat16
+                                 : Storage::own;
+}
+
+/// Calls `body` with a value of the type in which elements of `type` are computed.
+template <class Body>
+void dispatch_compute(at::ScalarType type, const Body& body) {
+  if (compute_type(type) == at::kDouble) {
+    body(double{});
+  } else {
+    body(float{});
+  }
+}
+
+/// Runs loops over all the blocks of `numel` elements.
+template <class Blocks>
+void run_blocks(Target target, const Blocks& blocks, std::int64_t numel) {
+  parallel_for(block_count(numel), kGrain, [&](std::int64_t begin, std::int64_t end) {
+    run_for(target, blocks, begin, end);
+  });
+}
+
 template <class Activation>
 void forward(const ForwardTask& task, Target target) {
-  dispatch(task.input.scalar_type(), [&](auto type) {
-    const ForwardBlocks<Activation, decltype(type)> blocks{arguments<decltype(type)>(task)};
-    parallel_for(
-        block_count(task.input.numel()), kGrain, [&](std::int64_t begin, std::int64_t end) {
-          run_for(target, blocks, begin, end);
-        });
+  const at::ScalarType type = task.input.scalar_type();
+  dispatch_compute(type, [&](auto number) {
+    using C = decltype(number);
+    const ForwardBlocks<Activation, C> blocks{arguments<Stored<C>>(task), storage_of(type)};
+    run_blocks(target, blocks, task.input.numel());
   });
 }
 
@@ -73,35 +96,38 @@ inline void add_in_slices(
   }
 }
 
-template <class Activation, class T, bool kWeightGradients>
-void backward_with_sums(const BackwardTask& task, const BackwardArguments<T>& args, Target target) {
+template <class Activation, class C, bool kWeightGradients>
+void backward_with_sums(
+    const BackwardTask& task,
+    BackwardBlocks<Activation, C, kWeightGradients> blocks,
+    Target target) {
   const std::int64_t weights = kWeightGradients ? task.weight_index.count : 0;
   add_in_slices(task, weights, [&](void* sums, std::int64_t begin, std::int64_t end) {
-    auto* const weight = static_cast<Compute<T>*>(sums);
-    auto* const bias = task.grad_bias.defined() ? weight + 2 * weights : nullptr;
-    const BackwardBlocks<Activation, T, kWeightGradients> blocks{
-        args, {{weight, weight + weights}, bias}};
-    run_for(target, blocks, begin, end);
+    auto* const weight = static_cast<C*>(sums);
+    auto slice = blocks;
+    slice.sums.weight = {weight, weight + weights};
+    slice.sums.bias = task.grad_bias.defined() ? weight + 2 * weights : nullptr;
+    run_for(target, slice, begin, end);
   });
 }
 
 template <class Activation>
 void backward(const BackwardTask& task, Target target) {
-  dispatch(task.grad_input.scalar_type(), [&](auto type) {
-    using T = decltype(type);
-    const auto args = arguments<T>(task);
+  const at::ScalarType type = task.grad_input.scalar_type();
+  dispatch_compute(type, [&](auto number) {
+    using C = decltype(number);
+    const auto args = arguments<Stored<C>>(task);
+    const Storage storage = storage_of(type);
     if constexpr (Activation::has_weight) {
       if (task.grad_weight.defined()) {
-        return backward_with_sums<Activation, T, true>(task, args, target);
+        return backward_with_sums<Activation, C, true>(task, {args, {}, storage}, target);
       }
     }
+    const BackwardBlocks<Activation, C, false> blocks{args, {}, storage};
     if (task.grad_bias.defined()) {
-      return backward_with_sums<Activation, T, false>(task, args, target);
+      return backward_with_sums<Activation, C, false>(task, blocks, target);
     }
-    const BackwardBlocks<Activation, T, false> blocks{args, {}};
-    parallel_for(block_count(args.numel), kGrain, [&](std::int64_t begin, std::int64_t end) {
-      run_for(target, blocks, begin, end);
-    });
+    run_blocks(target, blocks, args.numel);
   });
 }
 

@@ -3,6 +3,8 @@
 /// keeps its memory format.
 #pragma once
 
+#include <linked_neurons/detail/platform.h>
+
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty_strided.h>
 
@@ -46,23 +48,27 @@ inline bool same_strides(at::IntArrayRef sizes, at::IntArrayRef a, at::IntArrayR
 }
 
 /// The axes from the outermost in memory to the innermost.
-inline at::DimVector memory_order(at::IntArrayRef sizes, at::IntArrayRef strides) {
+LINKED_NEURONS_NOINLINE inline at::DimVector memory_order(
+    at::IntArrayRef sizes, at::IntArrayRef strides) {
+  // Among equal strides an axis of one index is the inner one, as in the channels-last formats.
+  const auto is_outer = [&](std::int64_t a, std::int64_t b) {
+    return strides[a] != strides[b] ? strides[a] > strides[b] : sizes[a] != 1 && sizes[b] == 1;
+  };
+  // By insertion: std::sort compiles longer than it takes to write this.
   at::DimVector order(sizes.size());
   for (std::size_t i = 0; i < order.size(); ++i) {
-    order[i] = static_cast<std::int64_t>(i);
-  }
-  // Among equal strides an axis of one index is the inner one, as in the channels-last formats.
-  std::sort(order.begin(), order.end(), [&](std::int64_t a, std::int64_t b) {
-    if (strides[a] != strides[b]) {
-      return strides[a] > strides[b];
+    std::size_t place = i;
+    for (; place > 0 && is_outer(i, order[place - 1]); --place) {
+      order[place] = order[place - 1];
     }
-    return (sizes[a] == 1) != (sizes[b] == 1) ? sizes[b] == 1 : a < b;
-  });
+    order[place] = static_cast<std::int64_t>(i);
+  }
   return order;
 }
 
 /// The strides of a dense tensor of these sizes whose axes lie in this order.
-inline at::DimVector dense_strides(at::IntArrayRef sizes, at::IntArrayRef order) {
+LINKED_NEURONS_NOINLINE inline at::DimVector dense_strides(
+    at::IntArrayRef sizes, at::IntArrayRef order) {
   at::DimVector strides(sizes.size());
   std::int64_t stride = 1;
   for (auto axis = order.rbegin(); axis != order.rend(); ++axis) {
@@ -73,7 +79,8 @@ inline at::DimVector dense_strides(at::IntArrayRef sizes, at::IntArrayRef order)
 }
 
 /// The layout of a dense tensor whose axes lie in this order, with its channels at `dim`.
-inline Layout layout_in(at::IntArrayRef order, at::IntArrayRef sizes, std::int64_t dim) {
+LINKED_NEURONS_NOINLINE inline Layout layout_in(
+    at::IntArrayRef order, at::IntArrayRef sizes, std::int64_t dim) {
   Layout layout;
   layout.dim = dim;
   layout.numel = 1;
@@ -103,7 +110,7 @@ inline at::Tensor dense(const at::Tensor& tensor) {
 
 /// As above, of a dense tensor. What is contiguous in a memory format has that format's order: the
 /// strides of its axes of one index carry no meaning.
-inline at::DimVector memory_order(const at::Tensor& tensor) {
+LINKED_NEURONS_NOINLINE inline at::DimVector memory_order(const at::Tensor& tensor) {
   const auto format = tensor.suggest_memory_format();
   if (!tensor.is_contiguous(format)) {
     return memory_order(tensor.sizes(), tensor.strides());

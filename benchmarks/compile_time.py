@@ -1,0 +1,84 @@
+#!/usr/bin/env python3
+"""Times how long a file compiles that includes linked_neurons, against one that includes
+torch/torch.h and does the same with torch::relu.
+
+    compile_time.py --include build/pypi/torch-2.11.0/lib/python3.11/site-packages/torch/include
+
+Prints a table: the compiler's processor time, the least of the runs, which take turns.
+"""
+
+import argparse
+import resource
+import shlex
+import subprocess
+import tempfile
+from pathlib import Path
+
+HEADERS = Path(__file__).resolve().parent.parent / "include"
+LAYERS = ("LKReLU", "LKPReLU", "LKSELU", "LKSwish")
+BASELINE = "torch/torch.h"
+PROGRAM = """\
+#include <torch/torch.h>
+{include}
+int main() {{
+  const auto x = torch::randn({{2, 4, 3, 3}}, torch::requires_grad());
+  torch::relu(x).sum().backward();
+  {use}
+}}
+"""
+
+
+def programs(layers):
+    """Texts by name."""
+    include = "#include <linked_neurons/linked_neurons.h>"
+    texts = {BASELINE: PROGRAM.format(include="", use=""),
+             "included only": PROGRAM.format(include=include, use="")}
+    for layer in layers:
+        use = f"linked_neurons::{layer} layer;\n  layer(x).sum().backward();"
+        texts[f"{layer} used"] = PROGRAM.format(include=include, use=use)
+    return texts
+
+
+def seconds(command):
+    """Of processor time, all of the command's children included."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(command, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def parsed_arguments():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--include", action="append", type=Path, required=True, metavar="FOLDER",
+                        help="LibTorch's headers; may be given more than once")
+    parser.add_argument("--compiler", default="g++")
+    parser.add_argument("--options", default="-std=c++17 -O2", help="default: %(default)s")
+    parser.add_argument("--layers", nargs="+", choices=LAYERS, default=LAYERS)
+    parser.add_argument("--runs", type=int, default=5, help="default: %(default)s")
+    return parser.parse_args()
+
+
+def main():
+    args = parsed_arguments()
+    folders = [f"-I{HEADERS}"]
+    for folder in args.include:
+        # The frontend's headers have a folder of their own inside LibTorch's.
+        folders += ["-isystem", str(folder), "-isystem", str(folder / "torch/csrc/api/include")]
+    least = {}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for run in range(args.runs):
+            for index, (case, text) in enumerate(programs(args.layers).items()):
+                source = folder / f"{index}.cpp"
+                source.write_text(text)
+                command = [args.compiler, *shlex.split(args.options), *folders, "-c", str(source), "-o", f"{source}.o"]
+                least[case] = min(seconds(command), least.get(case, float("inf")))
+    print(f"`{args.compiler} {args.options}`, the least of {args.runs}:\n")
+    print("| a file with | s | times as long |\n| --- | ---: | ---: |")
+    for case, time in least.items():
+        print(f"| {case} | {time:.1f} | {time / least[BASELINE]:.2f}× |")
+
+
+if __name__ == "__main__":
+    main()
