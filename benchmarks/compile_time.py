@@ -11,6 +11,7 @@ import argparse
 import resource
 import shlex
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -55,7 +56,7 @@ def parsed_arguments():
     parser.add_argument("--compiler", default="g++")
     parser.add_argument("--options", default="-std=c++17 -O2", help="default: %(default)s")
     parser.add_argument("--layers", nargs="+", choices=LAYERS, default=LAYERS)
-    parser.add_argument("--runs", type=int, default=5, help="default: %(default)s")
+    parser.add_argument("--runs", type=int, default=3, help="default: %(default)s")
     return parser.parse_args()
 
 
@@ -73,7 +74,9 @@ def main():
                 source = folder / f"{index}.cpp"
                 source.write_text(text)
                 command = [args.compiler, *shlex.split(args.options), *folders, "-c", str(source), "-o", f"{source}.o"]
-                least[case] = min(seconds(command), least.get(case, float("inf")))
+                time = seconds(command)
+                least[case] = min(time, least.get(case, time))
+                print(f"[{run + 1}/{args.runs}] {case}: {time:.1f} s", file=sys.stderr, flush=True)
     print(f"`{args.compiler} {args.options}`, the least of {args.runs}:\n")
     print("| a file with | s | times as long |\n| --- | ---: | ---: |")
     for case, time in least.items():

@@ -67,8 +67,10 @@ template <class Activation>
 std::vector<NamedBackend> backends() {
   std::vector<NamedBackend> all = {
       {"host-executed kernels", &host_kernels<Activation, false>},
-      {"host-executed kernels, descending", &host_kernels<Activation, true>},
-      {"baseline", &cpu_backend<Activation, Target::baseline>}};
+      {"host-executed kernels, descending", &host_kernels<Activation, true>}};
+  if (ln::detail::has_loops(Target::baseline)) {
+    all.push_back({"baseline", &cpu_backend<Activation, Target::baseline>});
+  }
   if (ln::detail::best_target() >= Target::avx2) {
     all.push_back({"avx2", &cpu_backend<Activation, Target::avx2>});
   }

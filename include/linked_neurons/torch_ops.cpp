@@ -42,7 +42,7 @@ const Backend* kernels(const Tensor& tensor) {
   if (tensor.is_cuda()) {
     return cuda::backend<A>;
   }
-  return tensor.is_cpu() ? &cpu::backend<A> : tensor.is_meta() ? &kShapesOnly : nullptr;
+  return tensor.is_cpu() ? cpu::backend_here<A>() : tensor.is_meta() ? &kShapesOnly : nullptr;
 }
 
 /// Whether a tensor belongs to a transform of torch.func or carries a tangent.

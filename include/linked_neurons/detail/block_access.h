@@ -246,7 +246,7 @@ struct Memory {
 
   /// Of an element in a buffer.
   LINKED_NEURONS_FN std::int64_t buffer_size() const {
-    return converts() ? sizeof(float) : element_size;
+    return converts() ? std::int64_t{sizeof(float)} : element_size;
   }
 
   LINKED_NEURONS_FN static Pair<char*> halves_of(void* buffer, std::int64_t size) {

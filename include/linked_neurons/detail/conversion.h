@@ -17,8 +17,7 @@
 
 namespace linked_neurons::detail::cpu {
 
-/// Blocks of elements of one type into another; `step` is the way from one
-/// block to the next.
+/// Blocks of elements of one type into another; `step` is the way from one block to the next.
 template <class From, class To>
 struct Conversion {
   const void* from;
@@ -53,10 +52,11 @@ void convert(Target target, const Conversion<From, To>& conversion, std::int64_t
 
 #if LINKED_NEURONS_HAS_TARGETS
 
-// Processors with AVX2 convert halves themselves.
+// Every processor with AVX2 converts halves itself.
 
 LINKED_NEURONS_TARGET(LINKED_NEURONS_AVX2)
-inline void convert_with_f16c(const Conversion<Half, float>& conversion, std::int64_t blocks) {
+inline void convert(
+    Target /*target*/, const Conversion<Half, float>& conversion, std::int64_t blocks) {
   for (std::int64_t block = 0; block < blocks; ++block) {
     const Half* const x = conversion.from_block(block);
     float* const y = conversion.to_block(block);
@@ -68,7 +68,8 @@ inline void convert_with_f16c(const Conversion<Half, float>& conversion, std::in
 }
 
 LINKED_NEURONS_TARGET(LINKED_NEURONS_AVX2)
-inline void convert_with_f16c(const Conversion<float, Half>& conversion, std::int64_t blocks) {
+inline void convert(
+    Target /*target*/, const Conversion<float, Half>& conversion, std::int64_t blocks) {
   for (std::int64_t block = 0; block < blocks; ++block) {
     const float* const x = conversion.from_block(block);
     Half* const y = conversion.to_block(block);
@@ -77,20 +78,6 @@ inline void convert_with_f16c(const Conversion<float, Half>& conversion, std::in
       _mm_storeu_si128(reinterpret_cast<__m128i*>(y + i), bits);
     }
   }
-}
-
-inline void convert(Target target, const Conversion<Half, float>& conversion, std::int64_t blocks) {
-  if (target == Target::baseline) {
-    return run_baseline(conversion, 0, blocks);
-  }
-  convert_with_f16c(conversion, blocks);
-}
-
-inline void convert(Target target, const Conversion<float, Half>& conversion, std::int64_t blocks) {
-  if (target == Target::baseline) {
-    return run_baseline(conversion, 0, blocks);
-  }
-  convert_with_f16c(conversion, blocks);
 }
 
 #endif

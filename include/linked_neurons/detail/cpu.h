@@ -137,4 +137,10 @@ inline constexpr Backend backend = {
     [](const BackwardTask& task) { backward<Activation>(task, best_target()); },
     [](at::ScalarType /*type*/) { return kSignLayout; }};
 
+/// Null where there are no loops for this processor.
+template <class Activation>
+const Backend* backend_here() {
+  return has_loops(best_target()) ? &backend<Activation> : nullptr;
+}
+
 } // namespace linked_neurons::detail::cpu

@@ -56,12 +56,12 @@ LINKED_NEURONS_NOINLINE inline at::DimVector memory_order(
   };
   // By insertion: std::sort compiles longer than it takes to write this.
   at::DimVector order(sizes.size());
-  for (std::size_t i = 0; i < order.size(); ++i) {
-    std::size_t place = i;
-    for (; place > 0 && is_outer(i, order[place - 1]); --place) {
+  for (std::int64_t axis = 0; axis < static_cast<std::int64_t>(order.size()); ++axis) {
+    std::int64_t place = axis;
+    for (; place > 0 && is_outer(axis, order[place - 1]); --place) {
       order[place] = order[place - 1];
     }
-    order[place] = static_cast<std::int64_t>(i);
+    order[place] = axis;
   }
   return order;
 }

@@ -46,7 +46,7 @@ const Backend* backend_for(const at::Tensor& input, const Parameters& parameters
     return nullptr;
   }
   if (input.is_cpu()) {
-    return &cpu::backend<Activation>;
+    return cpu::backend_here<Activation>();
   }
   if (input.is_cuda()) {
     if (cuda::backend<Activation> == nullptr) {

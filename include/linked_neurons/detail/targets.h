@@ -1,6 +1,5 @@
 /// \file
-/// Vector instructions chosen at run time, whatever `-march` a program is
-/// compiled with.
+/// Vector instructions chosen at run time, whatever `-march` a program is compiled with.
 #pragma once
 
 #include <linked_neurons/detail/platform.h>
@@ -16,12 +15,12 @@
 
 namespace linked_neurons::detail {
 
-/// The processors that the CPU loops are compiled for.
+/// The processors that the CPU loops are compiled for: whichever the program is, or instead on x86
+/// those below.
 enum class Target { baseline, avx2, avx512 };
 
 #if LINKED_NEURONS_HAS_TARGETS
-/// Whether the processor converts halves: clang 14's `__builtin_cpu_supports`
-/// does not know it.
+/// Whether the processor converts halves: clang 14's `__builtin_cpu_supports` does not know it.
 inline bool has_f16c() {
   unsigned int eax = 0;
   unsigned int ebx = 0;
@@ -48,9 +47,10 @@ inline Target best_target() {
 #endif
 }
 
-template <class Loop>
-LINKED_NEURONS_NOINLINE void run_baseline(const Loop& loop, std::int64_t begin, std::int64_t end) {
-  loop(Target::baseline, begin, end);
+/// Whether there are loops for this processor. For x86 without AVX2 there are none, which few train
+/// on: they would be a third of the loops that every user compiles.
+inline bool has_loops(Target target) {
+  return LINKED_NEURONS_HAS_TARGETS == 0 || target != Target::baseline;
 }
 
 #if LINKED_NEURONS_HAS_TARGETS
@@ -59,8 +59,8 @@ LINKED_NEURONS_NOINLINE void run_baseline(const Loop& loop, std::int64_t begin, 
 #if defined(__clang__)
 #define LINKED_NEURONS_TARGET(features) __attribute__((target(features), flatten, noinline))
 #else
-// Left alone g++ prefers half of the register's width, and with -std=c++17 (but
-// not gnu++17) it makes no fused multiply-adds, which clang does either way.
+// Left alone g++ prefers half of the register's width, and with -std=c++17 (but not gnu++17) it
+// makes no fused multiply-adds, which clang does either way.
 #define LINKED_NEURONS_TARGET(features)            \
   __attribute__((                                  \
       target(features ",prefer-vector-width=512"), \
@@ -80,25 +80,30 @@ LINKED_NEURONS_TARGET(LINKED_NEURONS_AVX512)
 void run_avx512(const Loop& loop, std::int64_t begin, std::int64_t end) {
   loop(Target::avx512, begin, end);
 }
+#else
+
+template <class Loop>
+LINKED_NEURONS_NOINLINE void run_baseline(const Loop& loop, std::int64_t begin, std::int64_t end) {
+  loop(Target::baseline, begin, end);
+}
+
 #endif
 
-/// Runs `loop(target, begin, end)`, whose body is all `LINKED_NEURONS_FN`,
-/// compiled for `target`. The loop may run others with it: those are functions
-/// of their own, compiled once for each target.
+/// Runs `loop(target, begin, end)`, whose body is all `LINKED_NEURONS_FN`, compiled for `target`.
+/// The loop may run others with it: those are functions of their own, compiled once for each
+/// target.
 template <class Loop>
-void run_for(
-    [[maybe_unused]] Target target, const Loop& loop, std::int64_t begin, std::int64_t end) {
+void run_for(Target target, const Loop& loop, std::int64_t begin, std::int64_t end) {
 #if LINKED_NEURONS_HAS_TARGETS
-  switch (target) {
-  case Target::avx512:
-    return run_avx512(loop, begin, end);
-  case Target::avx2:
-    return run_avx2(loop, begin, end);
-  case Target::baseline:
-    break;
+  if (target == Target::avx512) {
+    run_avx512(loop, begin, end);
+  } else {
+    run_avx2(loop, begin, end);
   }
-#endif
+#else
+  static_cast<void>(target);
   run_baseline(loop, begin, end);
+#endif
 }
 
 } // namespace linked_neurons::detail
