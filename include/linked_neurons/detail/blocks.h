@@ -42,6 +42,7 @@ template <class Number, class SignOf>
 LINKED_NEURONS_FN void find_signs(BlockSigns& signs, const SignOf& sign_of) {
   using Bits = SignBits<Number>;
   Bits bits[kLanes] = {};
+  LINKED_NEURONS_AROUND
   for (int each = 0; each < kEach; ++each) {
     LINKED_NEURONS_INDEPENDENT
     for (int lane = 0; lane < kLanes; ++lane) {
@@ -154,7 +155,7 @@ struct ForwardBlocks {
     const T* const x = static_cast<const T*>(block.input);
     T* const pos = static_cast<T*>(block.output.pos);
     T* const neg = static_cast<T*>(block.output.neg);
-    const auto z = [&](std::int64_t i) {
+    const auto z = [&](std::int64_t i) LINKED_NEURONS_INLINE {
       if constexpr (std::is_same_v<Number, C>) {
         return load(x[i]) + block.bias[i];
       } else {
@@ -174,7 +175,8 @@ struct ForwardBlocks {
     if constexpr (Activation::saved == Saved::signs) {
       if (block.signs != nullptr) {
         BlockSigns signs;
-        find_signs<Number>(signs, [&](int i) { return Activation::signs(z(i)); });
+        find_signs<Number>(
+            signs, [&](int i) LINKED_NEURONS_INLINE { return Activation::signs(z(i)); });
         std::memcpy(block.signs, &signs, sizeof(signs));
       }
     }
@@ -282,7 +284,7 @@ struct BackwardBlocks {
       if (finds_signs()) {
         const T* const pos = static_cast<const T*>(block.output.pos);
         const T* const neg = static_cast<const T*>(block.output.neg);
-        find_signs<Number>(signs, [&](int i) {
+        find_signs<Number>(signs, [&](int i) LINKED_NEURONS_INLINE {
           return Activation::signs_of_output(
               Pair<Number>{load_as<Number>(pos[i]), load_as<Number>(neg[i])});
         });
@@ -357,7 +359,7 @@ struct BackwardBlocks {
       const Pair<Bits>& signs,
       C* grad_input,
       C* contributions) {
-    const auto number = [i](const void* elements) {
+    const auto number = [i](const void* elements) LINKED_NEURONS_INLINE {
       return load(static_cast<const T*>(elements)[i]);
     };
     Kept<C, Bits> kept = {};

@@ -12,6 +12,13 @@
 #define LINKED_NEURONS_FN inline
 #endif
 
+/// The same for a lambda, behind its parameters.
+#if defined(__GNUC__) && !defined(__CUDACC__)
+#define LINKED_NEURONS_INLINE __attribute__((always_inline))
+#else
+#define LINKED_NEURONS_INLINE
+#endif
+
 /// Marks a function that does not become part of its caller: where that would only cost its users
 /// compile time.
 #if defined(__GNUC__)
@@ -29,6 +36,14 @@
 #define LINKED_NEURONS_INDEPENDENT _Pragma("GCC ivdep")
 #else
 #define LINKED_NEURONS_INDEPENDENT
+#endif
+
+/// Before a short loop around an independent one, which clang vectorises only once the outer one is
+/// unrolled.
+#if defined(__clang__) && !defined(__CUDACC__)
+#define LINKED_NEURONS_AROUND _Pragma("clang loop unroll(full)")
+#else
+#define LINKED_NEURONS_AROUND
 #endif
 
 /// Before a loop that device code unrolls, so that its arrays stay in registers.
