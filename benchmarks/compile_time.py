@@ -68,13 +68,14 @@ def main():
         folders += ["-isystem", str(folder), "-isystem", str(folder / "torch/csrc/api/include")]
     least = {}
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+        sources = {}
+        for index, (case, text) in enumerate(programs(args.layers).items()):
+            sources[case] = Path(name) / f"{index}.cpp"
+            sources[case].write_text(text)
         for run in range(args.runs):
-            for index, (case, text) in enumerate(programs(args.layers).items()):
-                source = folder / f"{index}.cpp"
-                source.write_text(text)
-                command = [args.compiler, *shlex.split(args.options), *folders, "-c", str(source), "-o", f"{source}.o"]
-                time = seconds(command)
+            for case, source in sources.items():
+                time = seconds([args.compiler, *shlex.split(args.options), *folders,
+                                "-c", str(source), "-o", f"{source}.o"])
                 least[case] = min(time, least.get(case, time))
                 print(f"[{run + 1}/{args.runs}] {case}: {time:.1f} s", file=sys.stderr, flush=True)
     print(f"`{args.compiler} {args.options}`, the least of {args.runs}:\n")

@@ -16,7 +16,7 @@ struct Swish : Activation {
     const T magnitude = abs(z);
     const T m = bounded_for_decay(magnitude);
     const auto e = decay(m);
-    // |z| * sigmoid(-|z|), sigmoid(-|z|) = e^-|z| / (1 + e^-|z|), but for a factor of e^-|z|
+    // |z| * sigmoid(-|z|), sigmoid(-|z|) = e^-|z| / (1 + e^-|z|), but for the factor e.low
     const T lowered = m * e.raised / (1 + e.raised * e.low);
     const auto zero = constant<T>(0);
     // Since sigmoid(z) + sigmoid(-z) = 1; each half is a maximum less a product, one instruction.

@@ -196,13 +196,14 @@ struct Memory {
     }
   }
 
-  /// Where to write elements; if that is the buffer they are to be stored then.
+  /// Where to write numbers that computed; if that is the buffer they are to be stored then.
   LINKED_NEURONS_FN void* place(
       void* base, std::int64_t first, std::int64_t size, void* buffer) const {
-    return size == kBlock ? static_cast<char*>(base) + first * element_size : buffer;
+    const bool here = size == kBlock && storage == Storage::own;
+    return here ? static_cast<char*>(base) + first * element_size : buffer;
   }
 
-  /// Writes numbers that computed, rounded where they are stored otherwise.
+  /// Writes them, rounded where they are stored otherwise.
   LINKED_NEURONS_NOINLINE void store(
       void* base, std::int64_t first, std::int64_t size, const void* numbers) const {
     void* const place = static_cast<char*>(base) + first * element_size;

@@ -240,10 +240,9 @@ struct BackwardBlocks {
         }
       }
       // Sums take their addends before these are rounded.
-      C* const each =
-          static_cast<C*>(storage == Storage::own ? place : static_cast<void*>(grad_input.bytes));
+      C* const each = static_cast<C*>(place);
       compute_as_stored(start, each, contributions);
-      if (static_cast<void*>(each) == grad_input.bytes) {
+      if (place == grad_input.bytes) {
         memory.store(args.grad_input, first, size, grad_input.bytes);
       }
       if constexpr (kWeightGradients) {

@@ -17,6 +17,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <type_traits>
 
 namespace linked_neurons::detail::cpu {
 
@@ -27,20 +28,17 @@ inline constexpr std::int64_t kGrain = 512;
 /// do not depend on them.
 inline constexpr std::int64_t kMaxSlices = 64;
 
-inline Storage storage_of(at::ScalarType type) {
-  return type == at::kHalf       ? Storage::half
-         : type == at::kBFloat16 ? Storage::bfloat16
-                                 : Storage::own;
-}
-
-/// Calls `body` with a value of the type in which elements of `type` are computed.
+/// Calls `body` with a value of the type in which elements of `type` are computed, and with how
+/// they are stored.
 template <class Body>
-void dispatch_compute(at::ScalarType type, const Body& body) {
-  if (compute_type(type) == at::kDouble) {
-    body(double{});
-  } else {
-    body(float{});
-  }
+void dispatch_stored(at::ScalarType type, const Body& body) {
+  dispatch(type, [&](auto element) {
+    using T = decltype(element);
+    constexpr auto kStorage = std::is_same_v<T, Half>       ? Storage::half
+                              : std::is_same_v<T, BFloat16> ? Storage::bfloat16
+                                                            : Storage::own;
+    body(Compute<T>{}, kStorage);
+  });
 }
 
 /// Runs loops over all the blocks of `numel` elements.
@@ -53,10 +51,9 @@ void run_blocks(Target target, const Blocks& blocks, std::int64_t numel) {
 
 template <class Activation>
 void forward(const ForwardTask& task, Target target) {
-  const at::ScalarType type = task.input.scalar_type();
-  dispatch_compute(type, [&](auto number) {
+  dispatch_stored(task.input.scalar_type(), [&](auto number, Storage storage) {
     using C = decltype(number);
-    const ForwardBlocks<Activation, C> blocks{arguments<Stored<C>>(task), storage_of(type)};
+    const ForwardBlocks<Activation, C> blocks{arguments<Stored<C>>(task), storage};
     run_blocks(target, blocks, task.input.numel());
   });
 }
@@ -113,11 +110,9 @@ void backward_with_sums(
 
 template <class Activation>
 void backward(const BackwardTask& task, Target target) {
-  const at::ScalarType type = task.grad_input.scalar_type();
-  dispatch_compute(type, [&](auto number) {
+  dispatch_stored(task.grad_input.scalar_type(), [&](auto number, Storage storage) {
     using C = decltype(number);
     const auto args = arguments<Stored<C>>(task);
-    const Storage storage = storage_of(type);
     if constexpr (Activation::has_weight) {
       if (task.grad_weight.defined()) {
         return backward_with_sums<Activation, C, true>(task, {args, {}, storage}, target);

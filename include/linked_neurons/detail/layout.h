@@ -3,8 +3,6 @@
 /// keeps its memory format.
 #pragma once
 
-#include <linked_neurons/detail/platform.h>
-
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty_strided.h>
 
@@ -48,8 +46,7 @@ inline bool same_strides(at::IntArrayRef sizes, at::IntArrayRef a, at::IntArrayR
 }
 
 /// The axes from the outermost in memory to the innermost.
-LINKED_NEURONS_NOINLINE inline at::DimVector memory_order(
-    at::IntArrayRef sizes, at::IntArrayRef strides) {
+inline at::DimVector memory_order(at::IntArrayRef sizes, at::IntArrayRef strides) {
   // Among equal strides an axis of one index is the inner one, as in the channels-last formats.
   const auto is_outer = [&](std::int64_t a, std::int64_t b) {
     return strides[a] != strides[b] ? strides[a] > strides[b] : sizes[a] != 1 && sizes[b] == 1;
@@ -67,8 +64,7 @@ LINKED_NEURONS_NOINLINE inline at::DimVector memory_order(
 }
 
 /// The strides of a dense tensor of these sizes whose axes lie in this order.
-LINKED_NEURONS_NOINLINE inline at::DimVector dense_strides(
-    at::IntArrayRef sizes, at::IntArrayRef order) {
+inline at::DimVector dense_strides(at::IntArrayRef sizes, at::IntArrayRef order) {
   at::DimVector strides(sizes.size());
   std::int64_t stride = 1;
   for (auto axis = order.rbegin(); axis != order.rend(); ++axis) {
@@ -79,8 +75,7 @@ LINKED_NEURONS_NOINLINE inline at::DimVector dense_strides(
 }
 
 /// The layout of a dense tensor whose axes lie in this order, with its channels at `dim`.
-LINKED_NEURONS_NOINLINE inline Layout layout_in(
-    at::IntArrayRef order, at::IntArrayRef sizes, std::int64_t dim) {
+inline Layout layout_in(at::IntArrayRef order, at::IntArrayRef sizes, std::int64_t dim) {
   Layout layout;
   layout.dim = dim;
   layout.numel = 1;
@@ -110,7 +105,7 @@ inline at::Tensor dense(const at::Tensor& tensor) {
 
 /// As above, of a dense tensor. What is contiguous in a memory format has that format's order: the
 /// strides of its axes of one index carry no meaning.
-LINKED_NEURONS_NOINLINE inline at::DimVector memory_order(const at::Tensor& tensor) {
+inline at::DimVector memory_order(const at::Tensor& tensor) {
   const auto format = tensor.suggest_memory_format();
   if (!tensor.is_contiguous(format)) {
     return memory_order(tensor.sizes(), tensor.strides());
