@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 namespace linked_neurons::detail::cpu {
 
@@ -149,6 +150,40 @@ class BlockParameter {
   std::int64_t filled_with_ = -1; ///< the value that fills `buffer_`, if it is one
   alignas(64) C buffer_[2 * kBlock] = {};
 };
+
+/// The trained slopes of a block's elements, one an element.
+template <class C>
+struct BlockSlopes {
+  BlockParameter<C> pos, neg;
+
+  BlockSlopes(const Weights<C>& weight, std::int64_t element)
+      : pos(weight.pos, weight.index, element, C(0)), neg(weight.neg, weight.index, element, C(0)) {
+  }
+
+  LINKED_NEURONS_FN Pair<const C*> next() {
+    return {pos.next(), neg.next()};
+  }
+};
+
+/// Those of an activation without.
+template <class C>
+struct NoSlopes {
+  NoSlopes(const Weights<C>& /*weight*/, std::int64_t /*element*/) {}
+
+  LINKED_NEURONS_FN Pair<const C*> next() {
+    return {};
+  }
+};
+
+template <class Activation, class C>
+using SlopesOf = std::conditional_t<Activation::has_weight, BlockSlopes<C>, NoSlopes<C>>;
+
+/// The bias; where there is none, the number that changes no other in a sum (not +0, which turns -0
+/// into +0).
+template <class C>
+BlockParameter<C> block_bias(const Bias<C>& bias, std::int64_t element) {
+  return {bias.values, bias.index, element, C(-0.0)};
+}
 
 /// Adds a block's contributions to the sums of their parameter.
 template <class C>

@@ -79,17 +79,6 @@ LINKED_NEURONS_FN Memory memory_of(Target target, Storage storage, bool narrow) 
   return {target, narrow ? Storage::own : storage, size};
 }
 
-/// The trained parameters of a block's elements, one an element; of the bias, where there is none,
-/// the number that changes no other in a sum (not +0, which turns -0 into +0).
-template <class C>
-struct BlockParameters {
-  BlockParameter<C> pos, neg, bias;
-
-  BlockParameters(const Weights<C>& weight, const Bias<C>& added, std::int64_t element)
-      : pos(weight.pos, weight.index, element, C(0)), neg(weight.neg, weight.index, element, C(0)),
-        bias(added.values, added.index, element, C(-0.0)) {}
-};
-
 /// The loops of an activation that computes in `C`. One function holds those for all the types that
 /// become `C`: what is around them takes a compiler longer than they do.
 template <class Activation, class C>
@@ -102,17 +91,16 @@ struct ForwardBlocks {
     const Memory memory = memory_of<C>(target, storage, narrow);
     Buffer<C> input;
     Buffer<C> output;
-    BlockParameters<C> parameters(args.weight, args.bias, begin * kBlock);
+    SlopesOf<Activation, C> slopes(args.weight, begin * kBlock);
+    auto bias = block_bias(args.bias, begin * kBlock);
     Position at = Position::of(begin * kBlock, args.row);
     for (std::int64_t block = begin; block < end; ++block, at.advance(kBlock)) {
       const std::int64_t first = block * kBlock;
       const std::int64_t size = std::min(kBlock, args.numel - first);
       Block start = {};
       start.input = memory.read(args.input, first, size, input.bytes);
-      start.bias = parameters.bias.next();
-      if constexpr (Activation::has_weight) {
-        start.slopes = {parameters.pos.next(), parameters.neg.next()};
-      }
+      start.bias = bias.next();
+      start.slopes = slopes.next();
       start.output = memory.place_halves(args.output, at, size, output.bytes);
       start.signs = args.signs == nullptr ? nullptr : args.signs + block * sizeof(BlockSigns);
       compute_as_stored(start, narrow);
@@ -200,7 +188,8 @@ struct BackwardBlocks {
     Buffer<C> grad;
     Buffer<C> grad_input;
     alignas(64) C contributions[2 * kBlock];
-    BlockParameters<C> parameters(args.weight, args.bias, begin * kBlock);
+    SlopesOf<Activation, C> slopes(args.weight, begin * kBlock);
+    auto bias = block_bias(args.bias, begin * kBlock);
     ParameterWalk pos_walk(args.weight.index, begin * kBlock);
     ParameterWalk neg_walk = pos_walk;
     ParameterWalk bias_walk(args.bias.index, begin * kBlock);
@@ -217,13 +206,11 @@ struct BackwardBlocks {
       }
       if constexpr (Activation::saved == Saved::input) {
         start.input = memory.read(args.kept, first, size, input.bytes);
-        start.bias = parameters.bias.next();
+        start.bias = bias.next();
       } else if (keeps_output<Activation>(kWeightGradients) || finds_signs()) {
         start.output = memory.read_halves(args.kept, at, size, output.bytes);
       }
-      if constexpr (Activation::has_weight) {
-        start.slopes = {parameters.pos.next(), parameters.neg.next()};
-      }
+      start.slopes = slopes.next();
       if (Activation::saved == Saved::signs && !finds_signs()) {
         std::memcpy(&start.signs, args.signs + block * sizeof(BlockSigns), sizeof(BlockSigns));
       }
