@@ -180,7 +180,7 @@ struct Run {
     task.bias = bias;
     task.bias_index = index;
     if (wanted.weight) {
-      task.grad_weight = sums.tensor;
+      task.grad_weight = {sums.tensor[0], sums.tensor[1]};
     }
     if (wanted.bias) {
       task.grad_bias = bias_sums.tensor;

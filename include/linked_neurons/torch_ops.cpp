@@ -190,11 +190,8 @@ struct Operators {
       result.push_back(from.parameters.bias);
     }
     if (saves.wanted.weight) {
-      // An operator's results share no memory, and these may be two halves of one tensor.
-      const auto& weight = from.parameters.weight;
-      const bool shares = weight.neg.is_alias_of(weight.pos);
-      result.push_back(weight.pos);
-      result.push_back(shares ? weight.neg.clone() : weight.neg);
+      result.push_back(from.parameters.weight.pos);
+      result.push_back(from.parameters.weight.neg);
     }
     return result;
   }

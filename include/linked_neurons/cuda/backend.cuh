@@ -45,7 +45,7 @@ void backward(const BackwardTask& task) {
   const c10::cuda::CUDAGuard guard(task.grad_input.device());
   const linked_neurons::cuda::Stream stream{c10::cuda::getCurrentCUDAStream()};
   const auto type = task.grad_input.scalar_type();
-  const bool with_sums = task.grad_weight.defined() || task.grad_bias.defined();
+  const bool with_sums = task.grad_weight.pos.defined() || task.grad_bias.defined();
   dispatch(type, [&](auto value) {
     using C = Compute<decltype(value)>;
     at::Tensor partial;

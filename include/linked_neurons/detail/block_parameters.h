@@ -11,16 +11,20 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <type_traits>
 
 namespace linked_neurons::detail::cpu {
+
+/// That of a single value, which all elements have: they never come to the next.
+inline constexpr ParameterIndex kSingle = {std::numeric_limits<std::int64_t>::max(), 1};
 
 /// A place among a parameter's values, moving with the elements.
 class ParameterWalk {
  public:
   LINKED_NEURONS_NOINLINE ParameterWalk(const ParameterIndex& index, std::int64_t element)
-      : index_(index), number_(element / index.inner % index.count),
-        left_(index.inner - element % index.inner), step_(kBlock % index.count) {}
+      : index_(index.count == 1 ? kSingle : index), number_(element / index_.inner % index_.count),
+        left_(index_.inner - element % index_.inner), step_(kBlock % index_.count) {}
 
   const ParameterIndex& index() const {
     return index_;
@@ -105,49 +109,45 @@ class BlockParameter {
     }
     if (number == filled_with_ && walk_.left() >= kBlock) {
       walk_.skip_block();
-    } else {
-      fill();
+      return buffer_ + kBlock;
     }
-    return buffer_;
+    return fill();
   }
 
  private:
-  LINKED_NEURONS_NOINLINE void fill() {
+  LINKED_NEURONS_NOINLINE const C* fill() {
+    filled_with_ = -1;
+    if (walk_.index().inner >= kBlock) {
+      return fill_halves();
+    }
     const bool adjacent = walk_.index().inner == 1;
-    walk_.advance(kBlock, [&](std::int64_t run, std::int64_t done, std::int64_t n) {
+    walk_.advance(kBlock, [&](std::int64_t number, std::int64_t done, std::int64_t n) {
       if (adjacent) {
-        std::memcpy(buffer_ + done, values_ + run, n * sizeof(C));
+        std::memcpy(buffer_ + done, values_ + number, n * sizeof(C));
       } else {
-        fill_from(done, n, values_[run]);
-        filled_with_ = n == kBlock ? run : -1;
+        // A loop of constant length is vectorised whole; what is behind the run is overwritten.
+        std::fill_n(buffer_ + done, kBlock, values_[number]);
       }
     });
+    return buffer_;
   }
 
-  /// Elements from `done` on; those behind the run are overwritten by the next.
-  void fill_from(std::int64_t done, std::int64_t n, C value) {
-    constexpr std::int64_t kShort = 8;
-    if (done == 0) {
-      std::fill_n(buffer_, kBlock, value);
-      return;
-    }
-    if (n < kShort) {
-      for (std::int64_t i = done; i < done + n; ++i) {
-        buffer_[i] = value;
-      }
-      return;
-    }
-    // A loop of constant length is vectorised whole; a fill of any length starts with a preamble.
-    for (std::int64_t i = 0; i < kBlock; ++i) {
-      buffer_[i] = select(i < done, buffer_[i], value);
-    }
+  /// Where a block has two values at most: one fills the buffer's first half, the next one the
+  /// second, and the block begins where as many elements are left of the first.
+  const C* fill_halves() {
+    const std::int64_t left = std::min(kBlock, walk_.left());
+    std::fill_n(buffer_, kBlock, values_[walk_.number()]);
+    walk_.advance(kBlock, [](std::int64_t, std::int64_t, std::int64_t) {});
+    filled_with_ = walk_.number();
+    std::fill_n(buffer_ + kBlock, kBlock, values_[filled_with_]);
+    return buffer_ + (kBlock - left);
   }
 
   const C* values_;
   ParameterWalk walk_;
   bool constant_;                 ///< `buffer_` holds it, or what stands for no values
   bool repeats_;                  ///< `buffer_` holds all values, and the first ones again
-  std::int64_t filled_with_ = -1; ///< the value that fills `buffer_`, if it is one
+  std::int64_t filled_with_ = -1; ///< the value that fills the buffer's second half
   alignas(64) C buffer_[2 * kBlock] = {};
 };
 
@@ -185,48 +185,112 @@ BlockParameter<C> block_bias(const Bias<C>& bias, std::int64_t element) {
   return {bias.values, bias.index, element, C(-0.0)};
 }
 
-/// Adds a block's contributions to the sums of their parameter.
+/// Adds up neighbouring numbers.
 template <class C>
-struct AddToSums {
-  ParameterWalk& walk;
+struct AddUp {
   const C* each;
-  C* sums;
+  C* sum;
 
   LINKED_NEURONS_FN void operator()(Target /*target*/, std::int64_t begin, std::int64_t end) const {
-    const bool adjacent = walk.index().inner == 1;
-    walk.advance(end - begin, [&](std::int64_t number, std::int64_t done, std::int64_t n) {
-      if (adjacent) {
-        LINKED_NEURONS_INDEPENDENT
-        for (std::int64_t i = 0; i < n; ++i) {
-          sums[number + i] += each[done + i];
-        }
-        return;
+    // Sixteen sums side by side: compilers may not reorder a sum on their own.
+    constexpr std::int64_t kLanes = 16;
+    C lanes[kLanes] = {};
+    std::int64_t i = begin;
+    for (; i + kLanes <= end; i += kLanes) {
+      for (std::int64_t lane = 0; lane < kLanes; ++lane) {
+        lanes[lane] += each[i + lane];
       }
-      // Sixteen sums side by side: compilers may not reorder a sum on their own.
-      constexpr std::int64_t kLanes = 16;
-      C lanes[kLanes] = {};
-      std::int64_t i = 0;
-      for (; i + kLanes <= n; i += kLanes) {
-        for (std::int64_t lane = 0; lane < kLanes; ++lane) {
-          lanes[lane] += each[done + i + lane];
-        }
+    }
+    for (; i < end; ++i) {
+      lanes[i % kLanes] += each[i];
+    }
+    for (std::int64_t width = kLanes / 2; width > 0; width /= 2) {
+      for (std::int64_t lane = 0; lane < width; ++lane) {
+        lanes[lane] += lanes[lane + width];
       }
-      for (; i < n; ++i) {
-        lanes[i % kLanes] += each[done + i];
-      }
-      for (std::int64_t width = kLanes / 2; width > 0; width /= 2) {
-        for (std::int64_t lane = 0; lane < width; ++lane) {
-          lanes[lane] += lanes[lane + width];
-        }
-      }
-      sums[number] += lanes[0];
-    });
+    }
+    *sum += lanes[0];
   }
 };
 
+/// The sums of a parameter's gradient, to which the loops add one number an element. Blocks with
+/// the same values share 64 sums, which are added up where the values change.
 template <class C>
-void add_to_sums(Target target, ParameterWalk& walk, std::int64_t size, const C* each, C* sums) {
-  run_for(target, AddToSums<C>{walk, each, sums}, 0, size);
-}
+class BlockSums {
+ public:
+  /// \param element the first block's first.
+  /// \param sums one a value of the parameter; null where nobody wants them.
+  LINKED_NEURONS_NOINLINE BlockSums(
+      Target target, const ParameterIndex& index, std::int64_t element, C* sums)
+      : target_(target), walk_(index, element), sums_(sums),
+        repeats_(walk_.index().inner == 1 && kBlock % index.count == 0) {}
+
+  /// Where the next block's numbers are to be added.
+  LINKED_NEURONS_FN C* place(std::int64_t size) {
+    const ParameterIndex& index = walk_.index();
+    if (size < kBlock) {
+      finish(); // what is added behind the last element does not count
+      return shared_;
+    }
+    if (index.inner == 1) {
+      return walk_.number() + kBlock <= index.count ? sums_ + walk_.number() : shared_;
+    }
+    // A block that comes to a next value adds to its sums as well, which follow.
+    return index.inner < kBlock ? shared_ : shared_ + (kBlock - std::min(kBlock, walk_.left()));
+  }
+
+  /// Now they have been.
+  LINKED_NEURONS_FN void move_on(std::int64_t size, const C* place) {
+    const bool values_last =
+        walk_.index().inner == 1 ? repeats_ || place != shared_ : walk_.left() > kBlock;
+    if (values_last && size == kBlock) {
+      walk_.skip_block();
+    } else {
+      add_shared(size);
+    }
+  }
+
+  /// Adds up what is shared at the end.
+  LINKED_NEURONS_NOINLINE void finish() {
+    if (repeats_) {
+      add_shared(kBlock);
+    } else if (walk_.index().inner >= kBlock) {
+      add_run(walk_.number(), 0, kBlock);
+      std::fill_n(shared_, kBlock, C(0));
+    }
+  }
+
+ private:
+  LINKED_NEURONS_NOINLINE void add_shared(std::int64_t size) {
+    if (walk_.index().inner >= kBlock && size == kBlock) {
+      add_run(walk_.number(), 0, kBlock);
+      std::copy_n(shared_ + kBlock, kBlock, shared_);
+      std::fill_n(shared_ + kBlock, kBlock, C(0));
+      walk_.advance(size, [](std::int64_t, std::int64_t, std::int64_t) {});
+      return;
+    }
+    walk_.advance(size, [this](std::int64_t number, std::int64_t done, std::int64_t n) {
+      add_run(number, done, n);
+    });
+    std::fill_n(shared_, kBlock, C(0));
+  }
+
+  /// The `n` shared sums from `done` on belong to the value `number`, or to those from it on.
+  void add_run(std::int64_t number, std::int64_t done, std::int64_t n) {
+    if (walk_.index().inner > 1) {
+      run_for(target_, AddUp<C>{shared_, sums_ + number}, done, done + n);
+      return;
+    }
+    for (std::int64_t i = 0; i < n; ++i) {
+      sums_[number + i] += shared_[done + i];
+    }
+  }
+
+  Target target_;
+  ParameterWalk walk_;
+  C* sums_;
+  bool repeats_; ///< all blocks have the same values
+  alignas(64) C shared_[2 * kBlock] = {};
+};
 
 } // namespace linked_neurons::detail::cpu

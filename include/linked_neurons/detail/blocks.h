@@ -187,12 +187,11 @@ struct BackwardBlocks {
     Buffer<C> output;
     Buffer<C> grad;
     Buffer<C> grad_input;
-    alignas(64) C contributions[2 * kBlock];
     SlopesOf<Activation, C> slopes(args.weight, begin * kBlock);
     auto bias = block_bias(args.bias, begin * kBlock);
-    ParameterWalk pos_walk(args.weight.index, begin * kBlock);
-    ParameterWalk neg_walk = pos_walk;
-    ParameterWalk bias_walk(args.bias.index, begin * kBlock);
+    BlockSums<C> pos_sums(target, args.weight.index, begin * kBlock, sums.weight.pos);
+    BlockSums<C> neg_sums(target, args.weight.index, begin * kBlock, sums.weight.neg);
+    BlockSums<C> bias_sums(target, args.bias.index, begin * kBlock, sums.bias);
     Block start = {};
     if (args.grad_is_uniform) {
       start.grad = memory.fill_halves(args.grad, grad.bytes);
@@ -228,17 +227,32 @@ struct BackwardBlocks {
       }
       // Sums take their addends before these are rounded.
       C* const each = static_cast<C*>(place);
-      compute_as_stored(start, each, contributions);
+      if constexpr (kWeightGradients) {
+        start.sums = {pos_sums.place(size), neg_sums.place(size)};
+      }
+      compute_as_stored(start, each);
       if (place == grad_input.bytes) {
         memory.store(args.grad_input, first, size, grad_input.bytes);
       }
       if constexpr (kWeightGradients) {
-        add_to_sums<C>(target, pos_walk, size, contributions, sums.weight.pos);
-        add_to_sums<C>(target, neg_walk, size, contributions + kBlock, sums.weight.neg);
+        pos_sums.move_on(size, start.sums.pos);
+        neg_sums.move_on(size, start.sums.neg);
       }
       if (sums.bias != nullptr) {
-        add_to_sums<C>(target, bias_walk, size, each, sums.bias);
+        C* const sum = bias_sums.place(size);
+        LINKED_NEURONS_INDEPENDENT
+        for (std::int64_t i = 0; i < kBlock; ++i) {
+          sum[i] += each[i];
+        }
+        bias_sums.move_on(size, sum);
       }
+    }
+    if constexpr (kWeightGradients) {
+      pos_sums.finish();
+      neg_sums.finish();
+    }
+    if (sums.bias != nullptr) {
+      bias_sums.finish();
     }
   }
 
@@ -256,6 +270,7 @@ struct BackwardBlocks {
     Pair<const void*> output;
     Pair<const C*> slopes;
     BlockSigns signs;
+    Pair<C*> sums; ///< one an element, of the slopes' gradients
   };
 
   /// Whether the output tells the signs, which were not kept.
@@ -306,19 +321,18 @@ struct BackwardBlocks {
     return true;
   }
 
-  LINKED_NEURONS_FN void compute_as_stored(
-      const Block& block, C* grad_input, C* contributions) const {
+  LINKED_NEURONS_FN void compute_as_stored(const Block& block, C* grad_input) const {
     if constexpr (std::is_same_v<C, float>) {
       if (storage == Storage::bfloat16) {
-        return compute<BFloat16>(block, grad_input, contributions);
+        return compute<BFloat16>(block, grad_input);
       }
     }
-    compute<C>(block, grad_input, contributions);
+    compute<C>(block, grad_input);
   }
 
   /// \tparam T in memory, or in the buffers.
   template <class T>
-  LINKED_NEURONS_FN void compute(const Block& block, C* grad_input, C* contributions) const {
+  LINKED_NEURONS_FN void compute(const Block& block, C* grad_input) const {
     if constexpr (Activation::saved == Saved::signs) {
       WideSigns<Bits> signs(signs_of<C, T>(block));
       for (int begin = 0; begin < kBlock; begin += kLanes) {
@@ -326,25 +340,21 @@ struct BackwardBlocks {
         for (int lane = 0; lane < kLanes; ++lane) {
           const Bits bits = signs.lane[lane];
           const Pair<Bits> both = {bits & 1U, (bits >> kEach) & 1U};
-          compute_one<T>(block, begin + lane, both, grad_input, contributions);
+          compute_one<T>(block, begin + lane, both, grad_input);
           signs.lane[lane] = bits >> 1U;
         }
       }
     } else {
       LINKED_NEURONS_INDEPENDENT
       for (std::int64_t i = 0; i < kBlock; ++i) {
-        compute_one<T>(block, i, Pair<Bits>{}, grad_input, contributions);
+        compute_one<T>(block, i, Pair<Bits>{}, grad_input);
       }
     }
   }
 
   template <class T>
   LINKED_NEURONS_FN static void compute_one(
-      const Block& block,
-      std::int64_t i,
-      const Pair<Bits>& signs,
-      C* grad_input,
-      C* contributions) {
+      const Block& block, std::int64_t i, const Pair<Bits>& signs, C* grad_input) {
     const auto number = [i](const void* elements) LINKED_NEURONS_INLINE {
       return load(static_cast<const T*>(elements)[i]);
     };
@@ -363,8 +373,8 @@ struct BackwardBlocks {
     grad_input[i] = detail::backward<Activation>(kept, grad, slope);
     if constexpr (kWeightGradients) {
       const auto weight = detail::weight_gradient<Activation>(kept, grad, slope);
-      contributions[i] = weight.pos;
-      contributions[kBlock + i] = weight.neg;
+      block.sums.pos[i] += weight.pos;
+      block.sums.neg[i] += weight.neg;
     }
   }
 };

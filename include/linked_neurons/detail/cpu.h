@@ -12,8 +12,7 @@
 #include <linked_neurons/detail/targets.h>
 #include <linked_neurons/detail/task.h>
 
-#include <ATen/ops/sum.h>
-#include <ATen/ops/zeros.h>
+#include <ATen/ops/empty.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -58,39 +57,56 @@ void forward(const ForwardTask& task, Target target) {
   });
 }
 
-/// Runs `loop` over all blocks, each time with sums of its own, and writes the total of these to
+/// Adds up `count` sums from `first` on of all slices.
+/// \param partial one slice's sums after the other's, `stride` each.
+template <class C>
+void add_slices(const at::Tensor& partial, std::int64_t first, C* total, std::int64_t count) {
+  constexpr std::int64_t kEnough = 32768; // additions for a thread
+  const std::int64_t slices = partial.size(0);
+  const std::int64_t stride = partial.size(1);
+  parallel_for(count, kEnough / slices, [&](std::int64_t begin, std::int64_t end) {
+    std::fill(total + begin, total + end, C(0));
+    for (std::int64_t slice = 0; slice < slices; ++slice) {
+      const C* const sums = data<C>(partial) + slice * stride + first;
+      for (std::int64_t i = begin; i < end; ++i) {
+        total[i] += sums[i];
+      }
+    }
+  });
+}
+
+/// Runs `loop` over all blocks, in slices with sums of their own, and writes the total of these to
 /// the task's gradients of parameters.
 ///
-/// \param weights slopes of a half whose gradients are wanted.
-/// \param loop called with the address of its sums (zeros; the slopes' for g(z), those for g(-z),
-/// the bias') and with the blocks to add.
-inline void add_in_slices(
+/// \param loop called with its sums, all of them 0, and with the blocks to add.
+template <class C>
+void add_in_slices(
     const BackwardTask& task,
-    std::int64_t weights,
-    c10::function_ref<void(void* sums, std::int64_t begin, std::int64_t end)> loop) {
+    c10::function_ref<void(const Sums<C>& sums, std::int64_t begin, std::int64_t end)> loop) {
+  const Sums<C> total = sums_of<C>(task);
   const std::int64_t numel = task.grad_input.numel();
   const std::int64_t blocks = block_count(numel);
-  const std::int64_t biases = task.grad_bias.defined() ? task.bias_index.count : 0;
+  const std::int64_t weights = total.weight.pos == nullptr ? 0 : task.weight_index.count;
+  const std::int64_t biases = total.bias == nullptr ? 0 : task.bias_index.count;
   const std::int64_t count = 2 * weights + biases;
   // The partial sums take no more memory than the input.
   const std::int64_t slices =
       std::clamp<std::int64_t>(std::min(blocks / kGrain, numel / count), 1, kMaxSlices);
   const std::int64_t length = (blocks + slices - 1) / slices;
   const auto type = compute_type(task.grad_input.scalar_type());
-  const at::Tensor partial = at::zeros({slices, count}, task.grad_input.options().dtype(type));
+  const at::Tensor partial = at::empty({slices, count}, task.grad_input.options().dtype(type));
   parallel_for(slices, 1, [&](std::int64_t begin, std::int64_t end) {
     for (auto slice = begin; slice < end; ++slice) {
-      auto* const sums = data<char>(partial) + slice * count * partial.itemsize();
-      loop(sums, slice * length, std::min((slice + 1) * length, blocks));
+      C* const sums = data<C>(partial) + slice * count;
+      std::fill_n(sums, count, C(0));
+      const Sums<C> here = {
+          {sums, sums + weights}, total.bias == nullptr ? nullptr : sums + 2 * weights};
+      loop(here, slice * length, std::min((slice + 1) * length, blocks));
     }
   });
-  const at::Tensor total = at::sum(partial, 0);
-  if (weights > 0) {
-    task.grad_weight.copy_(total.narrow(0, 0, 2 * weights).view({2, weights}));
-  }
-  if (biases > 0) {
-    task.grad_bias.copy_(total.narrow(0, 2 * weights, biases));
-  }
+  add_slices(partial, 0, total.weight.pos, weights);
+  add_slices(partial, weights, total.weight.neg, weights);
+  add_slices(partial, 2 * weights, total.bias, biases);
 }
 
 template <class Activation, class C, bool kWeightGradients>
@@ -98,12 +114,9 @@ void backward_with_sums(
     const BackwardTask& task,
     BackwardBlocks<Activation, C, kWeightGradients> blocks,
     Target target) {
-  const std::int64_t weights = kWeightGradients ? task.weight_index.count : 0;
-  add_in_slices(task, weights, [&](void* sums, std::int64_t begin, std::int64_t end) {
-    auto* const weight = static_cast<C*>(sums);
+  add_in_slices<C>(task, [&](const Sums<C>& sums, std::int64_t begin, std::int64_t end) {
     auto slice = blocks;
-    slice.sums.weight = {weight, weight + weights};
-    slice.sums.bias = task.grad_bias.defined() ? weight + 2 * weights : nullptr;
+    slice.sums = sums;
     run_for(target, slice, begin, end);
   });
 }
@@ -114,7 +127,7 @@ void backward(const BackwardTask& task, Target target) {
     using C = decltype(number);
     const auto args = arguments<Stored<C>>(task);
     if constexpr (Activation::has_weight) {
-      if (task.grad_weight.defined()) {
+      if (task.grad_weight.pos.defined()) {
         return backward_with_sums<Activation, C, true>(task, {args, {}, storage}, target);
       }
     }

@@ -7,6 +7,7 @@
 #include <linked_neurons/detail/layout.h>
 
 #include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/empty_strided.h>
 
 #include <cstdint>
@@ -50,13 +51,16 @@ class ParameterView {
         .copy_(parameter.expand(sizes_));
   }
 
-  /// The gradient of `parameter` from the sums in the order of `index`.
+  /// Room for the sums of the gradient of `parameter`, in the order of `index`.
+  at::Tensor empty_sums(const at::Tensor& parameter) const {
+    const auto options = parameter.options().dtype(compute_type(parameter.scalar_type()));
+    return kind_ == Slopes::per_element ? at::empty_strided(sizes_, strides_, options)
+                                        : at::empty(parameter.sizes(), options);
+  }
+
+  /// The gradient of `parameter` from them.
   at::Tensor gradient(const at::Tensor& sums, const at::Tensor& parameter) const {
-    if (kind_ != Slopes::per_element) {
-      return sums.view(parameter.sizes()).to(parameter.scalar_type());
-    }
-    const at::Tensor each = sums.as_strided(sizes_, strides_, sums.storage_offset());
-    return (repeated_ ? each.sum(0) : each).to(parameter.scalar_type());
+    return (repeated_ ? sums.sum(0) : sums).to(parameter.scalar_type());
   }
 
  private:

@@ -163,23 +163,24 @@ composed::Gradients run_backward(
   read_parameters<Activation>(saves.parameters, saves.kind, layout, task);
   const auto& weight = saves.parameters.weight;
   const auto& bias = saves.parameters.bias;
+  const ParameterView weight_view(saves.kind, layout);
+  const ParameterView bias_view(Slopes::per_channel, layout);
   if (saves.wanted.weight) {
-    task.grad_weight = at::empty({2, task.weight_index.count}, task.weight.pos.options());
+    task.grad_weight = {weight_view.empty_sums(weight.pos), weight_view.empty_sums(weight.neg)};
   }
   if (saves.wanted.bias) {
-    task.grad_bias = at::empty({task.bias_index.count}, task.bias.options());
+    task.grad_bias = bias_view.empty_sums(bias);
   }
   backend.backward(task);
   composed::Gradients result;
   result.input = std::move(task.grad_input);
   if (saves.wanted.weight) {
-    const ParameterView view(saves.kind, layout);
     result.parameters.weight = {
-        view.gradient(task.grad_weight.select(0, 0), weight.pos),
-        view.gradient(task.grad_weight.select(0, 1), weight.neg)};
+        weight_view.gradient(task.grad_weight.pos, weight.pos),
+        weight_view.gradient(task.grad_weight.neg, weight.neg)};
   }
   if (saves.wanted.bias) {
-    result.parameters.bias = task.grad_bias.to(bias.scalar_type());
+    result.parameters.bias = bias_view.gradient(task.grad_bias, bias);
   }
   return result;
 }

@@ -33,8 +33,9 @@ struct BackwardTask {
   ParameterIndex weight_index;
   at::Tensor bias; ///< read where `kept` is the input
   ParameterIndex bias_index;
-  at::Tensor grad_weight; ///< [2, count] in the computing type, or undefined where not wanted
-  at::Tensor grad_bias;   ///< [channels] in the computing type, or undefined where not wanted
+  /// Of `count` elements in the computing type, or undefined where not wanted; likewise the bias'.
+  Pair<at::Tensor> grad_weight;
+  at::Tensor grad_bias;
 };
 
 inline void* address(const at::Tensor& tensor) {
@@ -77,10 +78,7 @@ BackwardArguments<T> arguments(const BackwardTask& task) {
 /// Where the sums of a task go.
 template <class C>
 Sums<C> sums_of(const BackwardTask& task) {
-  C* const weight = data<C>(task.grad_weight);
-  return {
-      {weight, weight == nullptr ? nullptr : weight + task.weight_index.count},
-      data<C>(task.grad_bias)};
+  return {{data<C>(task.grad_weight.pos), data<C>(task.grad_weight.neg)}, data<C>(task.grad_bias)};
 }
 
 /// The entry points of a backend for one activation.
