@@ -28,17 +28,17 @@ struct SELU : Activation {
     return {where(z > 0, linear, curved), where(z < 0, linear, twin_at_most_0)};
   }
 
+  /// From g(z) alone, which tells z: an exponential is less than the other half is to read.
   template <class T>
   LINKED_NEURONS_FN static T backward(const Pair<T>& output, const Pair<T>& grad) {
-    return grad.pos * derivative(output.pos) - grad.neg * derivative(output.neg);
-  }
-
- private:
-  /// g'(z) from g(z): lambda * alpha * e^z = g(z) + lambda * alpha on the negative side.
-  template <class T>
-  LINKED_NEURONS_FN static T derivative(const T& output) {
-    const T curved = output + constant<T>(kLambda * kAlpha);
-    return where(output > 0, constant<T>(kLambda), curved);
+    const T& y = output.pos;
+    const auto lambda = constant<T>(kLambda);
+    const auto lambda_alpha = constant<T>(kLambda * kAlpha);
+    // lambda * alpha * e^z = g(z) + lambda * alpha on the negative side, and at 0 of both halves.
+    const auto e = decay(bounded_for_decay(abs(y) * constant<T>(1 / kLambda)));
+    const T curved = y + lambda_alpha;
+    const T twin_curved = where(y > 0, e.raised * (e.low * lambda_alpha), lambda_alpha);
+    return grad.pos * where(y > 0, lambda, curved) - grad.neg * where(y < 0, lambda, twin_curved);
   }
 };
 
