@@ -13,11 +13,21 @@ using ln::detail::BackwardTask;
 using ln::detail::ForwardTask;
 using ln::detail::Target;
 
+template <bool kStreams>
+std::int64_t cache() {
+  return kStreams ? 0 : ln::detail::cpu::largest_cache();
+}
+
 /// The CPU backend, compiled for one target.
-template <class Activation, Target kTarget>
+/// \tparam kStreams as for tensors that do not fit into the caches.
+template <class Activation, Target kTarget, bool kStreams = false>
 inline constexpr Backend cpu_backend = {
-    [](const ForwardTask& task) { ln::detail::cpu::forward<Activation>(task, kTarget); },
-    [](const BackwardTask& task) { ln::detail::cpu::backward<Activation>(task, kTarget); },
+    [](const ForwardTask& task) {
+      ln::detail::cpu::forward<Activation>(task, kTarget, cache<kStreams>());
+    },
+    [](const BackwardTask& task) {
+      ln::detail::cpu::backward<Activation>(task, kTarget, cache<kStreams>());
+    },
     ln::detail::cpu::backend<Activation>.sign_layout};
 
 /// As many blocks as a device of a few multiprocessors would get.
@@ -73,9 +83,11 @@ std::vector<NamedBackend> backends() {
   }
   if (ln::detail::best_target() >= Target::avx2) {
     all.push_back({"avx2", &cpu_backend<Activation, Target::avx2>});
+    all.push_back({"avx2, streaming", &cpu_backend<Activation, Target::avx2, true>});
   }
   if (ln::detail::best_target() >= Target::avx512) {
     all.push_back({"avx512", &cpu_backend<Activation, Target::avx512>});
+    all.push_back({"avx512, streaming", &cpu_backend<Activation, Target::avx512, true>});
   }
   return all;
 }

@@ -5,6 +5,7 @@
 #include <linked_neurons/detail/arguments.h>
 #include <linked_neurons/detail/conversion.h>
 #include <linked_neurons/detail/storage.h>
+#include <linked_neurons/detail/streaming.h>
 #include <linked_neurons/detail/targets.h>
 
 #include <algorithm>
@@ -147,6 +148,7 @@ struct Memory {
   Target target;
   Storage storage;
   std::int64_t element_size; ///< bytes
+  bool streams;              ///< whether results go past the caches, where a block is whole
 
   /// `size` elements from number `first` on.
   LINKED_NEURONS_FN const void* read(
@@ -174,7 +176,7 @@ struct Memory {
   /// Where to write such halves; if that is the buffer they are to be stored then.
   LINKED_NEURONS_FN Pair<void*> place_halves(
       void* base, const Position& at, std::int64_t size, void* buffer) const {
-    if (in_place(at.holds_block(size))) {
+    if (in_place(at.holds_block(size)) && !streams) {
       char* const pos = static_cast<char*>(base) + at.offset * element_size;
       return {pos, pos + at.row * element_size};
     }
@@ -182,24 +184,19 @@ struct Memory {
     return {halves.pos, halves.neg};
   }
 
-  LINKED_NEURONS_NOINLINE void store_halves(
+  LINKED_NEURONS_FN void store_halves(
       void* base, const Position& at, std::int64_t size, const void* buffer) const {
-    if (!converts()) {
-      copy_to(base, at, size, buffer);
-    } else if (at.holds_block(size)) {
-      auto* const pos = static_cast<Half*>(base) + at.offset;
-      convert(target, Conversion<float, Half>{buffer, kBlock, pos, at.row}, 2);
+    if (!converts() && streams && at.holds_block(size)) {
+      stream_halves(base, at, buffer);
     } else {
-      Half elements[2 * kBlock];
-      convert(target, Conversion<float, Half>{buffer, kBlock, elements, kBlock}, 2);
-      copy_to(base, at, size, elements);
+      store_others(base, at, size, buffer);
     }
   }
 
   /// Where to write numbers that computed; if that is the buffer they are to be stored then.
   LINKED_NEURONS_FN void* place(
       void* base, std::int64_t first, std::int64_t size, void* buffer) const {
-    const bool here = size == kBlock && storage == Storage::own;
+    const bool here = size == kBlock && storage == Storage::own && !streams;
     return here ? static_cast<char*>(base) + first * element_size : buffer;
   }
 
@@ -207,12 +204,14 @@ struct Memory {
   LINKED_NEURONS_NOINLINE void store(
       void* base, std::int64_t first, std::int64_t size, const void* numbers) const {
     void* const place = static_cast<char*>(base) + first * element_size;
+    const bool is_whole = size == kBlock;
     Half elements[kBlock];
-    void* const to = size == kBlock ? place : static_cast<void*>(elements);
+    const void* from = elements;
+    void* const to = is_whole && !streams ? place : static_cast<void*>(elements);
     switch (storage) {
     case Storage::own:
-      std::memcpy(place, numbers, size * element_size);
-      return;
+      from = numbers;
+      break;
     case Storage::half:
       convert(target, Conversion<float, Half>{numbers, kBlock, to, kBlock}, 1);
       break;
@@ -220,8 +219,17 @@ struct Memory {
       convert(target, Conversion<float, BFloat16>{numbers, kBlock, to, kBlock}, 1);
       break;
     }
-    if (size < kBlock) {
-      std::memcpy(place, elements, size * element_size);
+    if (is_whole && streams) {
+      stream(target, place, 0, from, kBlock * element_size, 1);
+    } else if (to != place || storage == Storage::own) {
+      std::memcpy(place, from, size * element_size);
+    }
+  }
+
+  /// To be called behind the last block.
+  LINKED_NEURONS_FN void finish() const {
+    if (streams) {
+      finish_streaming();
     }
   }
 
@@ -255,6 +263,11 @@ struct Memory {
     return {pos, pos + kBlock * size};
   }
 
+  LINKED_NEURONS_FN static Pair<const char*> halves_of(const void* buffer, std::int64_t size) {
+    const auto* const pos = static_cast<const char*>(buffer);
+    return {pos, pos + kBlock * size};
+  }
+
   LINKED_NEURONS_NOINLINE void load(const void* from, std::int64_t size, void* buffer) const {
     if (!converts()) {
       std::memcpy(buffer, from, size * element_size);
@@ -282,19 +295,38 @@ struct Memory {
     }
   }
 
+  LINKED_NEURONS_FN void stream_halves(void* base, const Position& at, const void* halves) const {
+    char* const pos = static_cast<char*>(base) + at.offset * element_size;
+    stream(target, pos, at.row * element_size, halves, kBlock * element_size, 2);
+  }
+
+  LINKED_NEURONS_NOINLINE void store_others(
+      void* base, const Position& at, std::int64_t size, const void* buffer) const {
+    if (!converts()) {
+      copy_to(base, at, size, buffer);
+    } else if (at.holds_block(size) && !streams) {
+      auto* const pos = static_cast<Half*>(base) + at.offset;
+      convert(target, Conversion<float, Half>{buffer, kBlock, pos, at.row}, 2);
+    } else {
+      Half elements[2 * kBlock];
+      convert(target, Conversion<float, Half>{buffer, kBlock, elements, kBlock}, 2);
+      if (at.holds_block(size)) {
+        stream_halves(base, at, elements);
+      } else {
+        copy_to(base, at, size, elements);
+      }
+    }
+  }
+
   void copy_to(void* base, const Position& at, std::int64_t size, const void* halves) const {
-    const char* const pos = static_cast<const char*>(halves);
-    const CopyHalves<false> copy{
-        static_cast<char*>(base), {pos, pos + kBlock * element_size}, at.in_bytes(element_size)};
+    const auto from = halves_of(halves, element_size);
+    const CopyHalves<false> copy{static_cast<char*>(base), from, at.in_bytes(element_size)};
     run_for(target, copy, 0, size * element_size);
   }
 
   void copy_from(const void* base, const Position& at, std::int64_t size, void* halves) const {
-    char* const pos = static_cast<char*>(halves);
     const CopyHalves<true> copy{
-        static_cast<const char*>(base),
-        {pos, pos + kBlock * element_size},
-        at.in_bytes(element_size)};
+        static_cast<const char*>(base), halves_of(halves, element_size), at.in_bytes(element_size)};
     run_for(target, copy, 0, size * element_size);
   }
 };

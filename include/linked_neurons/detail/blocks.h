@@ -74,9 +74,8 @@ struct WideSigns {
 
 /// \param narrow whether 16-bit elements are not to become floats.
 template <class C>
-LINKED_NEURONS_FN Memory memory_of(Target target, Storage storage, bool narrow) {
-  const std::int64_t size = storage == Storage::own ? sizeof(C) : sizeof(Half);
-  return {target, narrow ? Storage::own : storage, size};
+LINKED_NEURONS_FN Memory memory_of(Target target, Storage storage, bool narrow, bool streams) {
+  return {target, narrow ? Storage::own : storage, element_size<C>(storage), streams};
 }
 
 /// The loops of an activation that computes in `C`. One function holds those for all the types that
@@ -85,10 +84,11 @@ template <class Activation, class C>
 struct ForwardBlocks {
   ForwardArguments<Stored<C>> args;
   Storage storage;
+  bool streams; ///< see `Memory`
 
   LINKED_NEURONS_FN void operator()(Target target, std::int64_t begin, std::int64_t end) const {
     const bool narrow = kMayStayNarrow && storage != Storage::own && args.bias.values == nullptr;
-    const Memory memory = memory_of<C>(target, storage, narrow);
+    const Memory memory = memory_of<C>(target, storage, narrow, streams);
     Buffer<C> input;
     Buffer<C> output;
     SlopesOf<Activation, C> slopes(args.weight, begin * kBlock);
@@ -108,6 +108,7 @@ struct ForwardBlocks {
         memory.store_halves(args.output, at, size, output.bytes);
       }
     }
+    memory.finish();
   }
 
  private:
@@ -177,12 +178,13 @@ struct BackwardBlocks {
   BackwardArguments<Stored<C>> args;
   Sums<C> sums;
   Storage storage;
+  bool streams;
   bool widens = false; ///< whatever the activation may do
 
   LINKED_NEURONS_FN void operator()(Target target, std::int64_t begin, std::int64_t end) const {
     const bool narrow =
         kMayStayNarrow && storage != Storage::own && sums.bias == nullptr && !widens;
-    const Memory memory = memory_of<C>(target, storage, narrow);
+    const Memory memory = memory_of<C>(target, storage, narrow, streams);
     Buffer<C> input;
     Buffer<C> output;
     Buffer<C> grad;
@@ -218,7 +220,7 @@ struct BackwardBlocks {
         if (narrow) {
           if (!pass(start, place)) {
             // A NaN has both signs: then the gradient is a difference of two.
-            run_for(target, BackwardBlocks{args, sums, storage, true}, block, block + 1);
+            run_for(target, BackwardBlocks{args, sums, storage, streams, true}, block, block + 1);
           } else if (place == grad_input.bytes) {
             memory.store(args.grad_input, first, size, grad_input.bytes);
           }
@@ -247,6 +249,7 @@ struct BackwardBlocks {
         bias_sums.move_on(size, sum);
       }
     }
+    memory.finish();
     if constexpr (kWeightGradients) {
       pos_sums.finish();
       neg_sums.finish();

@@ -48,11 +48,23 @@ void run_blocks(Target target, const Blocks& blocks, std::int64_t numel) {
   });
 }
 
+/// Whether a layer's result goes past the caches: where its linked tensor does not fit into them.
+/// \param row bytes of the result whose multiples blocks start from.
+inline bool is_to_stream(
+    const at::Tensor& result, std::int64_t row, std::int64_t linked_bytes, std::int64_t cache) {
+  const auto begin = reinterpret_cast<std::uintptr_t>(result.data_ptr());
+  return kCanStream && linked_bytes > cache && begin % kCacheLine == 0 && row % kCacheLine == 0;
+}
+
+/// \param cache bytes of the largest.
 template <class Activation>
-void forward(const ForwardTask& task, Target target) {
+void forward(const ForwardTask& task, Target target, std::int64_t cache = largest_cache()) {
   dispatch_stored(task.input.scalar_type(), [&](auto number, Storage storage) {
     using C = decltype(number);
-    const ForwardBlocks<Activation, C> blocks{arguments<Stored<C>>(task), storage};
+    const std::int64_t size = element_size<C>(storage);
+    const bool streams =
+        is_to_stream(task.output, task.row * size, task.output.numel() * size, cache);
+    const ForwardBlocks<Activation, C> blocks{arguments<Stored<C>>(task), storage, streams};
     run_blocks(target, blocks, task.input.numel());
   });
 }
@@ -122,16 +134,18 @@ void backward_with_sums(
 }
 
 template <class Activation>
-void backward(const BackwardTask& task, Target target) {
+void backward(const BackwardTask& task, Target target, std::int64_t cache = largest_cache()) {
   dispatch_stored(task.grad_input.scalar_type(), [&](auto number, Storage storage) {
     using C = decltype(number);
     const auto args = arguments<Stored<C>>(task);
+    const std::int64_t size = element_size<C>(storage);
+    const bool streams = is_to_stream(task.grad_input, kBlock * size, 2 * args.numel * size, cache);
     if constexpr (Activation::has_weight) {
       if (task.grad_weight.pos.defined()) {
-        return backward_with_sums<Activation, C, true>(task, {args, {}, storage}, target);
+        return backward_with_sums<Activation, C, true>(task, {args, {}, storage, streams}, target);
       }
     }
-    const BackwardBlocks<Activation, C, false> blocks{args, {}, storage};
+    const BackwardBlocks<Activation, C, false> blocks{args, {}, storage, streams};
     if (task.grad_bias.defined()) {
       return backward_with_sums<Activation, C, false>(task, blocks, target);
     }

@@ -17,6 +17,12 @@ inline constexpr std::int64_t kBlock = kLargestGroup;
 /// The type of elements in memory: that of the numbers that compute, or one that becomes float.
 enum class Storage { own, half, bfloat16 };
 
+/// Bytes of an element in memory.
+template <class C>
+constexpr std::int64_t element_size(Storage storage) {
+  return storage == Storage::own ? sizeof(C) : sizeof(Half);
+}
+
 /// An element in memory whose type only a `Storage` tells; it computes in `C`.
 template <class C>
 struct Stored;
