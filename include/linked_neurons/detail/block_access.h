@@ -189,7 +189,7 @@ struct Memory {
     if (!converts() && streams && at.holds_block(size)) {
       stream_halves(base, at, buffer);
     } else {
-      store_others(base, at, size, buffer);
+      store_other_halves(base, at, size, buffer);
     }
   }
 
@@ -201,28 +201,12 @@ struct Memory {
   }
 
   /// Writes them, rounded where they are stored otherwise.
-  LINKED_NEURONS_NOINLINE void store(
+  LINKED_NEURONS_FN void store(
       void* base, std::int64_t first, std::int64_t size, const void* numbers) const {
-    void* const place = static_cast<char*>(base) + first * element_size;
-    const bool is_whole = size == kBlock;
-    Half elements[kBlock];
-    const void* from = elements;
-    void* const to = is_whole && !streams ? place : static_cast<void*>(elements);
-    switch (storage) {
-    case Storage::own:
-      from = numbers;
-      break;
-    case Storage::half:
-      convert(target, Conversion<float, Half>{numbers, kBlock, to, kBlock}, 1);
-      break;
-    case Storage::bfloat16:
-      convert(target, Conversion<float, BFloat16>{numbers, kBlock, to, kBlock}, 1);
-      break;
-    }
-    if (is_whole && streams) {
-      stream(target, place, 0, from, kBlock * element_size, 1);
-    } else if (to != place || storage == Storage::own) {
-      std::memcpy(place, from, size * element_size);
+    if (storage == Storage::own && streams && size == kBlock) {
+      stream_one(static_cast<char*>(base) + first * element_size, numbers);
+    } else {
+      store_other(base, first, size, numbers);
     }
   }
 
@@ -295,12 +279,41 @@ struct Memory {
     }
   }
 
+  // Stores past the caches are not one more call away than they must be: it shows.
+  LINKED_NEURONS_FN void stream_one(void* place, const void* elements) const {
+    stream(target, place, 0, elements, kBlock * element_size, 1);
+  }
+
   LINKED_NEURONS_FN void stream_halves(void* base, const Position& at, const void* halves) const {
     char* const pos = static_cast<char*>(base) + at.offset * element_size;
     stream(target, pos, at.row * element_size, halves, kBlock * element_size, 2);
   }
 
-  LINKED_NEURONS_NOINLINE void store_others(
+  LINKED_NEURONS_NOINLINE void store_other(
+      void* base, std::int64_t first, std::int64_t size, const void* numbers) const {
+    void* const place = static_cast<char*>(base) + first * element_size;
+    const bool in_place = size == kBlock && !streams;
+    Half elements[kBlock];
+    void* const to = in_place ? place : static_cast<void*>(elements);
+    switch (storage) {
+    case Storage::own:
+      std::memcpy(place, numbers, size * element_size);
+      return;
+    case Storage::half:
+      convert(target, Conversion<float, Half>{numbers, kBlock, to, kBlock}, 1);
+      break;
+    case Storage::bfloat16:
+      convert(target, Conversion<float, BFloat16>{numbers, kBlock, to, kBlock}, 1);
+      break;
+    }
+    if (size < kBlock) {
+      std::memcpy(place, elements, size * element_size);
+    } else if (streams) {
+      stream_one(place, elements);
+    }
+  }
+
+  LINKED_NEURONS_NOINLINE void store_other_halves(
       void* base, const Position& at, std::int64_t size, const void* buffer) const {
     if (!converts()) {
       copy_to(base, at, size, buffer);
