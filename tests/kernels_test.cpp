@@ -69,6 +69,8 @@ const std::vector<Shape> kShapes = {
     {9, 300, 2},
     {40, 8, 1},
     {9, 32, 1},
+    {2, 5, 100},
+    {3, 3, 199},
 };
 
 /// Bytes from a 64-byte boundary at which tensors of a shape start: all for a small one, where rows
