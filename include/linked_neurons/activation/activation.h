@@ -88,8 +88,8 @@ struct Activation {
     }
   }
 
-  /// Elementwise `condition ? a : b`. Let `a` or `b` be a `T`: of two numbers LibTorch makes floats,
-  /// whatever was compared.
+  /// Elementwise `condition ? a : b`. One of `a` and `b` should be a `T`: of two numbers LibTorch
+  /// makes floats, whatever was compared.
   template <class Condition, class A, class B>
   LINKED_NEURONS_FN static auto where(const Condition& condition, const A& a, const B& b) {
     using math::where;
