@@ -66,18 +66,15 @@ inline void stream_avx2(
   }
 }
 
-#endif
-
 /// Copies runs of whole cache lines that follow each other to places `step` bytes apart.
 /// \param bytes of a run.
 LINKED_NEURONS_FN void stream(
-    [[maybe_unused]] Target target,
-    [[maybe_unused]] void* to,
-    [[maybe_unused]] std::int64_t step,
-    [[maybe_unused]] const void* from,
-    [[maybe_unused]] std::int64_t bytes,
-    [[maybe_unused]] std::int64_t runs) {
-#if LINKED_NEURONS_HAS_TARGETS
+    Target target,
+    void* to,
+    std::int64_t step,
+    const void* from,
+    std::int64_t bytes,
+    std::int64_t runs) {
   auto* const place = static_cast<char*>(to);
   const auto* const source = static_cast<const char*>(from);
   if (target == Target::avx512) {
@@ -85,17 +82,27 @@ LINKED_NEURONS_FN void stream(
   } else {
     stream_avx2(place, step, source, bytes, runs);
   }
-#endif
 }
 
 /// To be called before another thread reads what this one has streamed.
-#if LINKED_NEURONS_HAS_TARGETS
 LINKED_NEURONS_TARGET(LINKED_NEURONS_AVX2)
-#endif
 inline void finish_streaming() {
-#if LINKED_NEURONS_HAS_TARGETS
   _mm_sfence();
-#endif
 }
+
+#else
+
+// Never called.
+inline void stream(
+    Target /*target*/,
+    void* /*to*/,
+    std::int64_t /*step*/,
+    const void* /*from*/,
+    std::int64_t /*bytes*/,
+    std::int64_t /*runs*/) {}
+
+inline void finish_streaming() {}
+
+#endif
 
 } // namespace linked_neurons::detail::cpu
