@@ -18,6 +18,7 @@ import unittest
 import warnings
 
 import torch
+from torch._dynamo.backends.common import aot_autograd
 from torch.autograd import gradcheck, gradgradcheck
 from torch.library import opcheck
 from torch.nn import functional as F
@@ -390,6 +391,27 @@ class CompileTest(unittest.TestCase):
             y = compiled(x)
         assert_close(y, composed("lk_swish", x.sin(), None, 1))
         self.assertEqual(y.stride(), operator("lk_swish")(x).stride())
+
+    def test_compiled_autograd(self):
+        """Backward compiled, of a forward that was not."""
+        net = Net()
+        graphs = []
+
+        def compile_graph(module):
+            def keep(graph, inputs):
+                graphs.append(graph)
+                return graph
+
+            return torch.compile(module, backend=aot_autograd(fw_compiler=keep), dynamic=True)
+
+        for sizes in ((2, 3, 4, 5), (7, 3, 6, 8)):
+            x = torch.randn(sizes)
+            with torch._dynamo.compiled_autograd._enable(compile_graph):
+                actual = outcome(net, [x])
+            assert_close(actual, outcome(net.composed, [x]))
+        called = [str(node.target) for graph in graphs for node in graph.graph.nodes]
+        for layer in LAYERS:
+            self.assertIn(f"linked_neurons._{layer}_backward.default", called)
 
 
 if __name__ == "__main__":

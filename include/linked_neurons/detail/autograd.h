@@ -43,47 +43,12 @@ auto pointer_to(Node* node) {
   }
 }
 
+/// What a layer's node in LibTorch's graph has, however forward and backward are run: saved
+/// tensors, and an edge to each argument.
 template <class Activation>
-class LinkedBackward : public torch::autograd::Node {
+class LinkedNode : public torch::autograd::Node {
  public:
   using Tensors = torch::autograd::variable_list;
-
-  /// Runs forward, and makes a new node the output's `grad_fn`.
-  /// \param keep_output in place of the signs, where it tells them.
-  static at::Tensor record(
-      const at::Tensor& input,
-      const Parameters& parameters,
-      Slopes kind,
-      std::int64_t dim,
-      bool keep_output) {
-    keep_output &= Activation::output_tells_signs;
-    const auto node = make_node<LinkedBackward>();
-    const auto& [weight, bias] = parameters;
-    node->set_next_edges(torch::autograd::collect_next_edges(input, weight.pos, weight.neg, bias));
-    Forwarded result;
-    {
-      const at::AutoGradMode no_grad(false);
-      result = run_forward<Activation>(
-          backend_for<Activation>(input, parameters), input, parameters, kind, dim, !keep_output);
-    }
-    set_history(result.output, node);
-    node->kind_ = kind;
-    node->dim_ = dim;
-    node->sign_layout_ = result.sign_layout;
-    node->strides_ = std::move(result.strides);
-    const bool weight_gradients =
-        node->should_compute_output(kPosEdge) || node->should_compute_output(kNegEdge);
-    if (Activation::saved == Saved::input) {
-      node->save(kKept, input, false);
-    } else if (keep_output || keeps_output<Activation>(weight_gradients)) {
-      node->save(kKept, result.output, true);
-    }
-    node->save(kSigns, result.signs, false);
-    node->save(kPos, weight.pos, false);
-    node->save(kNeg, weight.neg, false);
-    node->save(kBias, bias, false);
-    return result.output;
-  }
 
   std::string name() const override {
     return std::string("LinkedBackward<") + Activation::name + ">";
@@ -108,22 +73,87 @@ class LinkedBackward : public torch::autograd::Node {
   }
 
  protected:
+  enum SavedIndex { kKept, kSigns, kPos, kNeg, kBias, kSaved };
+  enum EdgeIndex { kInputEdge, kPosEdge, kNegEdge, kBiasEdge, kEdges };
+
+  void connect(const at::Tensor& input, const Parameters& parameters) {
+    const auto& [weight, bias] = parameters;
+    this->set_next_edges(torch::autograd::collect_next_edges(input, weight.pos, weight.neg, bias));
+  }
+
+  bool wants_weight_gradients() const {
+    return this->should_compute_output(kPosEdge) || this->should_compute_output(kNegEdge);
+  }
+
+  void save(SavedIndex index, const at::Tensor& tensor, bool is_output = false) {
+    saved_[index] = torch::autograd::SavedVariable(tensor, is_output);
+  }
+
+  void save(const Parameters& parameters) {
+    save(kPos, parameters.weight.pos);
+    save(kNeg, parameters.weight.neg);
+    save(kBias, parameters.bias);
+  }
+
+  std::array<torch::autograd::SavedVariable, kSaved> saved_;
+};
+
+/// The node of a layer that runs its kernels itself.
+template <class Activation>
+class LinkedBackward : public LinkedNode<Activation> {
+ public:
+  using typename LinkedNode<Activation>::Tensors;
+
+  /// Runs forward, and makes a new node the output's `grad_fn`.
+  /// \param keep_output in place of the signs, where it tells them.
+  static at::Tensor record(
+      const at::Tensor& input,
+      const Parameters& parameters,
+      Slopes kind,
+      std::int64_t dim,
+      bool keep_output) {
+    keep_output &= Activation::output_tells_signs;
+    const auto node = make_node<LinkedBackward>();
+    node->connect(input, parameters);
+    Forwarded result;
+    {
+      const at::AutoGradMode no_grad(false);
+      result = run_forward<Activation>(
+          backend_for<Activation>(input, parameters), input, parameters, kind, dim, !keep_output);
+    }
+    set_history(result.output, node);
+    node->kind_ = kind;
+    node->dim_ = dim;
+    node->sign_layout_ = result.sign_layout;
+    node->strides_ = std::move(result.strides);
+    if (Activation::saved == Saved::input) {
+      node->save(Node::kKept, input);
+    } else if (keep_output || keeps_output<Activation>(node->wants_weight_gradients())) {
+      node->save(Node::kKept, result.output, true);
+    }
+    node->save(Node::kSigns, result.signs);
+    node->save(parameters);
+    return result.output;
+  }
+
+ protected:
   Tensors apply(Tensors&& grads) override {
     const std::lock_guard<std::mutex> lock(this->mutex_);
     const at::Tensor& grad = grads[0];
     if (!grad.defined()) {
-      return Tensors(kEdges);
+      return Tensors(Node::kEdges);
     }
-    const auto saved = saved_variables();
+    const auto saved = this->saved_variables();
     Saves saves{
-        saved[kKept],
-        saved[kSigns],
+        saved[Node::kKept],
+        saved[Node::kSigns],
         sign_layout_,
-        {{saved[kPos], saved[kNeg]}, saved[kBias]},
+        {{saved[Node::kPos], saved[Node::kNeg]}, saved[Node::kBias]},
         kind_,
         dim_,
-        {this->task_should_compute_output(kPosEdge) || this->task_should_compute_output(kNegEdge),
-         this->task_should_compute_output(kBiasEdge)}};
+        {this->task_should_compute_output(Node::kPosEdge) ||
+             this->task_should_compute_output(Node::kNegEdge),
+         this->task_should_compute_output(Node::kBiasEdge)}};
     at::DimVector sizes(grad.sizes().begin(), grad.sizes().end());
     sizes[dim_] /= 2;
     composed::Gradients result;
@@ -143,18 +173,12 @@ class LinkedBackward : public torch::autograd::Node {
   }
 
  private:
-  enum SavedIndex { kKept, kSigns, kPos, kNeg, kBias, kSaved };
-  enum EdgeIndex { kInputEdge, kPosEdge, kNegEdge, kBiasEdge, kEdges };
-
-  void save(SavedIndex index, const at::Tensor& tensor, bool is_output) {
-    saved_[index] = torch::autograd::SavedVariable(tensor, is_output);
-  }
+  using Node = LinkedNode<Activation>;
 
   Slopes kind_ = Slopes::one;
   std::int64_t dim_ = 0;
   SignLayout sign_layout_ = {};
   at::DimVector strides_;
-  std::array<torch::autograd::SavedVariable, kSaved> saved_;
 };
 
 /// The linked layer: checks its arguments, and records for backward only what somebody will
