@@ -62,6 +62,16 @@ std::string describe(int status) {
                              : "failed (exit status " + std::to_string(WEXITSTATUS(status)) + ")";
 }
 
+/// \param sent the last signal that was sent to the children.
+/// \param is_first whether none had failed before.
+bool is_worth_telling(int status, int sent, bool is_first) {
+  if (WIFSIGNALED(status)) {
+    return WTERMSIG(status) != sent; // perhaps it ended after one that missed it
+  }
+  const int result = WEXITSTATUS(status);
+  return is_first && result != 0 && result != interrupted_status && result != usage_status;
+}
+
 /// One of the children if one has ended, else 0.
 pid_t ended_child(int& status) {
   const pid_t ended = ::waitpid(-1, &status, WNOHANG);
@@ -83,24 +93,25 @@ class Children {
     using Clock = std::chrono::steady_clock;
     constexpr std::chrono::seconds grace(10); // a checkpoint may be on its way
     int result = 0;
+    int sent = 0;                           // the last signal
     std::optional<Clock::time_point> asked; // to end
     while (!running_.empty()) {
       int status = 0;
       const pid_t ended = ended_child(status);
       if (ended > 0) {
         running_.erase(std::find(running_.begin(), running_.end(), ended));
-        if (status != 0 && result == 0) {
+        if (is_worth_telling(status, sent, result == 0)) {
+          tell(ended, status);
+        }
+        if (result == 0) {
           result = WIFEXITED(status) ? WEXITSTATUS(status) : 1;
-          if (result != interrupted_status && result != usage_status) {
-            tell(ended, status);
-          }
         }
       }
       if ((result != 0 || interrupted()) && !asked) {
         asked = Clock::now();
-        signal(SIGTERM);
+        signal(sent = SIGTERM);
       } else if (asked && Clock::now() - *asked > grace) {
-        signal(SIGKILL);
+        signal(sent = SIGKILL);
       }
       if (ended == 0) {
         std::this_thread::sleep_for(std::chrono::milliseconds(20));
@@ -114,7 +125,7 @@ class Children {
     const auto rank = std::find(all_.begin(), all_.end(), ended) - all_.begin();
     std::fprintf(
         stderr,
-        "article: process %d of %zu %s; the others were ended\n",
+        "article: process %d of %zu %s; the others are ended\n",
         static_cast<int>(rank),
         all_.size(),
         describe(status).c_str());
