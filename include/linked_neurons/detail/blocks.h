@@ -4,6 +4,7 @@
 
 #include <linked_neurons/detail/block_access.h>
 #include <linked_neurons/detail/block_parameters.h>
+#include <linked_neurons/detail/block_signs.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -11,66 +12,6 @@
 #include <type_traits>
 
 namespace linked_neurons::detail::cpu {
-
-/// Neighbouring elements have their signs in neighbouring bytes, as vectors have it.
-inline constexpr SignLayout kSignLayout = {16, 4};
-inline constexpr int kLanes = kSignLayout.lanes;
-inline constexpr int kEach = kSignLayout.each;
-static_assert(std::int64_t{kLanes} * kEach == kBlock);
-
-/// The signs of a block, as they are kept.
-struct BlockSigns {
-  std::uint8_t lane[kLanes];
-
-  /// Whether an element has both.
-  LINKED_NEURONS_FN bool has_both() const {
-    std::uint64_t half[2];
-    static_assert(sizeof(half) == sizeof(lane));
-    std::memcpy(half, lane, sizeof(half));
-    constexpr std::uint64_t kPos = 0x0f0f0f0f0f0f0f0f;
-    return (((half[0] & (half[0] >> kEach)) | (half[1] & (half[1] >> kEach))) & kPos) != 0;
-  }
-};
-
-/// Signs beside numbers: of their width, which keeps loops over both simple for compilers.
-template <class Number>
-using SignBits = std::conditional_t<sizeof(Number) == 2, std::uint16_t, std::uint32_t>;
-
-/// Fills a block's signs from `sign_of(i)`, the pair of element i.
-/// \tparam Number that the pairs come from.
-template <class Number, class SignOf>
-LINKED_NEURONS_FN void find_signs(BlockSigns& signs, const SignOf& sign_of) {
-  using Bits = SignBits<Number>;
-  Bits bits[kLanes] = {};
-  LINKED_NEURONS_AROUND
-  for (int each = 0; each < kEach; ++each) {
-    LINKED_NEURONS_INDEPENDENT
-    for (int lane = 0; lane < kLanes; ++lane) {
-      const auto sign = sign_of(each * kLanes + lane);
-      const Bits both = (sign.pos << each) | (sign.neg << (each + kEach));
-      bits[lane] |= both;
-    }
-  }
-  for (int lane = 0; lane < kLanes; ++lane) {
-    signs.lane[lane] = static_cast<std::uint8_t>(bits[lane]);
-  }
-}
-
-/// The signs of a block's lanes in numbers of another width, in two steps that compilers vectorise.
-template <class Bits>
-struct WideSigns {
-  Bits lane[kLanes];
-
-  LINKED_NEURONS_FN explicit WideSigns(const BlockSigns& signs) {
-    std::uint16_t words[kLanes];
-    for (int i = 0; i < kLanes; ++i) {
-      words[i] = signs.lane[i];
-    }
-    for (int i = 0; i < kLanes; ++i) {
-      lane[i] = words[i];
-    }
-  }
-};
 
 /// \param narrow whether 16-bit elements are not to become floats.
 template <class C>

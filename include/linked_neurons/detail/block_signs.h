@@ -1,0 +1,86 @@
+/// \file
+/// The signs that the CPU loops keep of a block.
+#pragma once
+
+#include <linked_neurons/detail/arguments.h>
+#include <linked_neurons/detail/storage.h>
+
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+
+namespace linked_neurons::detail::cpu {
+
+/// Neighbouring elements have their signs in neighbouring bytes, as vectors have it.
+inline constexpr SignLayout kSignLayout = {16, 4};
+inline constexpr int kLanes = kSignLayout.lanes;
+inline constexpr int kEach = kSignLayout.each;
+static_assert(std::int64_t{kLanes} * kEach == kBlock);
+
+/// The signs of a block, as they are kept.
+struct BlockSigns {
+  std::uint8_t lane[kLanes];
+
+  /// Whether an element has both.
+  LINKED_NEURONS_FN bool has_both() const {
+    std::uint64_t half[2];
+    static_assert(sizeof(half) == sizeof(lane));
+    std::memcpy(half, lane, sizeof(half));
+    constexpr std::uint64_t kPos = 0x0f0f0f0f0f0f0f0f;
+    return (((half[0] & (half[0] >> kEach)) | (half[1] & (half[1] >> kEach))) & kPos) != 0;
+  }
+};
+
+/// Between unsigned numbers of 8, 16 and 32 bits.
+template <class From, class To>
+LINKED_NEURONS_FN void convert_lanes(const From (&from)[kLanes], To (&to)[kLanes]) {
+#if defined(__GNUC__)
+  // Of the loop below g++ -O2 makes short vectors, which it stores and reads back as a long one,
+  // and clang none: slower than all the rest. In one step g++ would take the lanes apart.
+  using Words = std::uint16_t __attribute__((vector_size(2 * kLanes)));
+  typedef From Source __attribute__((vector_size(sizeof(from)))); // NOLINT: no alias may depend
+  typedef To Result __attribute__((vector_size(sizeof(to))));     // NOLINT
+  Source source;
+  std::memcpy(&source, from, sizeof(from));
+  const Result result = __builtin_convertvector(__builtin_convertvector(source, Words), Result);
+  std::memcpy(to, &result, sizeof(to));
+#else
+  for (int i = 0; i < kLanes; ++i) {
+    to[i] = static_cast<To>(from[i]);
+  }
+#endif
+}
+
+/// Signs beside numbers: of their width, which keeps loops over both simple for compilers.
+template <class Number>
+using SignBits = std::conditional_t<sizeof(Number) == 2, std::uint16_t, std::uint32_t>;
+
+/// Fills a block's signs from `sign_of(i)`, the pair of element i.
+/// \tparam Number that the pairs come from.
+template <class Number, class SignOf>
+LINKED_NEURONS_FN void find_signs(BlockSigns& signs, const SignOf& sign_of) {
+  using Bits = SignBits<Number>;
+  Bits bits[kLanes] = {};
+  LINKED_NEURONS_AROUND
+  for (int each = 0; each < kEach; ++each) {
+    LINKED_NEURONS_INDEPENDENT
+    for (int lane = 0; lane < kLanes; ++lane) {
+      const auto sign = sign_of(each * kLanes + lane);
+      const Bits both = (sign.pos << each) | (sign.neg << (each + kEach));
+      bits[lane] |= both;
+    }
+  }
+  convert_lanes(bits, signs.lane);
+}
+
+/// The signs of a block's lanes in numbers of another width.
+template <class Bits>
+struct WideSigns {
+  Bits lane[kLanes];
+
+  LINKED_NEURONS_FN explicit WideSigns(const BlockSigns& signs) {
+    convert_lanes(signs.lane, lane);
+  }
+};
+
+} // namespace linked_neurons::detail::cpu
