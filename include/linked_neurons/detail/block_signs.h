@@ -38,8 +38,10 @@ LINKED_NEURONS_FN void convert_lanes(const From (&from)[kLanes], To (&to)[kLanes
   // Of the loop below g++ -O2 makes short vectors, which it stores and reads back as a long one,
   // and clang none: slower than all the rest. In one step g++ would take the lanes apart.
   using Words = std::uint16_t __attribute__((vector_size(2 * kLanes)));
-  typedef From Source __attribute__((vector_size(sizeof(from)))); // NOLINT: no alias may depend
-  typedef To Result __attribute__((vector_size(sizeof(to))));     // NOLINT
+  // Aliases do not take the attribute where the type depends. NOLINTBEGIN(modernize-use-using)
+  typedef From Source __attribute__((vector_size(sizeof(from))));
+  typedef To Result __attribute__((vector_size(sizeof(to))));
+  // NOLINTEND(modernize-use-using)
   Source source;
   std::memcpy(&source, from, sizeof(from));
   const Result result = __builtin_convertvector(__builtin_convertvector(source, Words), Result);
