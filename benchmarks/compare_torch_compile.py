@@ -36,6 +36,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from compared import compared_tables
+from machine import cpu
 
 BASES = {"lk_relu": F.relu, "lk_prelu": F.prelu, "lk_selu": F.selu, "lk_swish": F.silu}
 PASSES = ("forward", "forward_backward")
@@ -246,13 +247,6 @@ def measure_network(args):
 
 
 def context(args):
-    def cpu():
-        with contextlib.suppress(OSError), open("/proc/cpuinfo") as lines:
-            for line in lines:
-                if line.startswith("model name"):
-                    return line.partition(":")[2].strip()
-        return platform.processor() or platform.machine()
-
     facts = {"date": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
              "cpu": cpu(), "threads": torch.get_num_threads(),
              "cpu_capability": torch.backends.cpu.get_cpu_capability(),

@@ -4,16 +4,19 @@ torch/torch.h and does the same with torch::relu.
 
     compile_time.py --include build/pypi/torch-2.11.0/lib/python3.11/site-packages/torch/include
 
-Prints a table: the compiler's processor time, the least of the runs, which take turns.
+Prints a page of Markdown: the compiler's processor time, the median of the runs, which take turns.
 """
 
 import argparse
 import resource
 import shlex
+import statistics
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+from machine import cpu
 
 HEADERS = Path(__file__).resolve().parent.parent / "include"
 LAYERS = ("LKReLU", "LKPReLU", "LKSELU", "LKSwish")
@@ -48,6 +51,18 @@ def seconds(command):
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
+def output(command, text=None):
+    return subprocess.run(
+        command, check=True, input=text, stdout=subprocess.PIPE, text=True).stdout.splitlines()
+
+
+def libtorch_version(compiler, folders):
+    """As its headers have it."""
+    parts = ".".join(f"TORCH_VERSION_{part}" for part in ("MAJOR", "MINOR", "PATCH"))
+    text = f"#include <torch/version.h>\n{parts}\n"
+    return output([compiler, *folders, "-E", "-P", "-x", "c++", "-"], text)[-1].replace(" ", "")
+
+
 def parsed_arguments():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -66,7 +81,7 @@ def main():
     for folder in args.include:
         # The frontend's headers have a folder of their own inside LibTorch's.
         folders += ["-isystem", str(folder), "-isystem", str(folder / "torch/csrc/api/include")]
-    least = {}
+    times = {case: [] for case in programs(args.layers)}
     with tempfile.TemporaryDirectory() as name:
         sources = {}
         for index, (case, text) in enumerate(programs(args.layers).items()):
@@ -76,12 +91,17 @@ def main():
             for case, source in sources.items():
                 time = seconds([args.compiler, *shlex.split(args.options), *folders,
                                 "-c", str(source), "-o", f"{source}.o"])
-                least[case] = min(time, least.get(case, time))
+                times[case].append(time)
                 print(f"[{run + 1}/{args.runs}] {case}: {time:.1f} s", file=sys.stderr, flush=True)
-    print(f"`{args.compiler} {args.options}`, the least of {args.runs}:\n")
+    print("# What including the headers costs at compile time\n")
+    print(f"{cpu()}, {output([args.compiler, '--version'])[0]}, "
+          f"LibTorch {libtorch_version(args.compiler, folders)}\n")
+    print(f"`{args.compiler} {args.options}`, the compiler's processor time, "
+          f"medians of {args.runs} runs:\n")
     print("| a file with | s | times as long |\n| --- | ---: | ---: |")
-    for case, time in least.items():
-        print(f"| {case} | {time:.1f} | {time / least[BASELINE]:.2f}× |")
+    medians = {case: statistics.median(each) for case, each in times.items()}
+    for case, time in medians.items():
+        print(f"| {case} | {time:.1f} | {time / medians[BASELINE]:.2f}× |")
 
 
 if __name__ == "__main__":
