@@ -1,0 +1,118 @@
+"""What the operators are tested with: arguments, a network, and the expressions they stand for."""
+
+import functools
+import itertools
+
+import torch
+from torch.nn import functional as F
+
+SEED = 20171206
+LAYERS = ("lk_relu", "lk_prelu", "lk_selu", "lk_swish")
+BASES = {"lk_relu": torch.relu, "lk_selu": F.selu, "lk_swish": F.silu}
+
+# name: sizes, dim, and what gives a contiguous tensor of these sizes its layout
+LAYOUTS = {
+    "contiguous": ((2, 3, 4, 5), 1, lambda x: x),
+    "channels last": ((2, 3, 4, 5), 1, lambda x: x.contiguous(memory_format=torch.channels_last)),
+    "last axis": ((4, 5, 3), -1, lambda x: x),
+    "first axis": ((3, 7), 0, lambda x: x),
+    "one axis": ((70,), 0, lambda x: x),
+    "transposed": ((2, 3, 9), 1, lambda x: x.transpose(1, 2).contiguous().transpose(1, 2)),
+    "one channel": ((3, 1, 8), 1, lambda x: x),
+    "sliced": ((3, 4, 6), 1, lambda x: torch.cat([x, x], 2)[:, :, ::2]),
+    "no elements": ((0, 3, 4), 1, lambda x: x),
+}
+
+
+def operator(layer):
+    return getattr(torch.ops.linked_neurons, layer).default
+
+
+def make(layer, layout="contiguous", bias=True, dtype=torch.double, slopes="channel", grad=True):
+    """The arguments of a layer's operator."""
+    generator = torch.Generator().manual_seed(SEED)
+
+    def values(*sizes):
+        return torch.rand(sizes, generator=generator, dtype=torch.double)
+
+    sizes, dim, lay_out = LAYOUTS[layout]
+    channels = sizes[dim]
+    # Away from 0, where a kink would mislead numerical differentiation.
+    x = values(*sizes)
+    x = lay_out(((x - 0.5).sign() * (x + 0.2)).to(dtype))
+    tensors = [x]
+    if layer == "lk_prelu":
+        shape = {"one": (1,), "channel": (channels,), "element": sizes[1:]}[slopes]
+        tensors += [values(*shape).to(dtype), values(*shape).to(dtype)]
+    if bias:
+        tensors.append((values(channels) * 0.1).to(dtype))
+    tensors = [tensor.requires_grad_(grad) for tensor in tensors]
+    return (*tensors, *(() if bias else (None,)), dim)
+
+
+def composed(layer, x, *rest):
+    """What the operator stands for, in LibTorch's own."""
+    *weights, bias, dim = rest
+    wide = torch.promote_types(x.dtype, torch.float)
+    z = x.to(wide)
+
+    def along_channels(values):
+        return values.to(wide).view(-1, *[1] * (x.dim() - 1 - dim % x.dim()))
+
+    if bias is not None:
+        z = z + along_channels(bias)
+    if weights:
+        def half(z, slopes):
+            slopes = slopes.to(wide) if slopes.dim() > 1 else along_channels(slopes)
+            return torch.where(z > 0, z, slopes * z)
+
+        y = half(z, weights[0]), half(-z, weights[1])
+    else:
+        y = BASES[layer](z), BASES[layer](-z)
+    return torch.cat(y, dim).to(x.dtype)
+
+
+def outcome(function, args):
+    """The result and all gradients."""
+    args = [a.detach().requires_grad_() if isinstance(a, torch.Tensor) else a for a in args]
+    y = function(*args)
+    weights = torch.linspace(-1, 2, y.numel(), dtype=y.dtype).view(y.shape)
+    inputs = [a for a in args if isinstance(a, torch.Tensor)]
+    return [y, *torch.autograd.grad((y * weights).sum(), inputs)]
+
+
+class Net(torch.nn.Module):
+    """Each layer once, with and without bias."""
+
+    def __init__(self):
+        super().__init__()
+        generator = torch.Generator().manual_seed(SEED)
+        for name, size in (("slopes_pos", 3), ("slopes_neg", 3), ("bias", 3), ("bias2", 6)):
+            setattr(self, name, torch.nn.Parameter(torch.rand(size, generator=generator)))
+
+    def forward(self, x):
+        x = torch.ops.linked_neurons.lk_prelu(x, self.slopes_pos, self.slopes_neg, self.bias)
+        x = torch.ops.linked_neurons.lk_relu(x, self.bias2)
+        x = torch.ops.linked_neurons.lk_selu(x)
+        return torch.ops.linked_neurons.lk_swish(x, dim=-1)
+
+    def composed(self, x):
+        x = composed("lk_prelu", x, self.slopes_pos, self.slopes_neg, self.bias, 1)
+        x = composed("lk_relu", x, self.bias2, 1)
+        x = composed("lk_selu", x, None, 1)
+        return composed("lk_swish", x, None, -1)
+
+
+def over(*axes):
+    """Runs a test for each combination of the axes' values, as subtests."""
+
+    def decorate(test):
+        @functools.wraps(test)
+        def run(self):
+            for values in itertools.product(*axes):
+                with self.subTest(values=values):
+                    test(self, *values)
+
+        return run
+
+    return decorate
