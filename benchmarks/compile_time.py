@@ -81,12 +81,12 @@ def main():
     for folder in args.include:
         # The frontend's headers have a folder of their own inside LibTorch's.
         folders += ["-isystem", str(folder), "-isystem", str(folder / "torch/csrc/api/include")]
-    times = {case: [] for case in programs(args.layers)}
     with tempfile.TemporaryDirectory() as name:
         sources = {}
         for index, (case, text) in enumerate(programs(args.layers).items()):
             sources[case] = Path(name) / f"{index}.cpp"
             sources[case].write_text(text)
+        times = {case: [] for case in sources}
         for run in range(args.runs):
             for case, source in sources.items():
                 time = seconds([args.compiler, *shlex.split(args.options), *folders,

@@ -10,7 +10,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
-#include <optional>
 #include <string>
 #include <system_error>
 #include <thread>
@@ -93,8 +92,8 @@ class Children {
     using Clock = std::chrono::steady_clock;
     constexpr std::chrono::seconds grace(10); // a checkpoint may be on its way
     int result = 0;
-    int sent = 0;                           // the last signal
-    std::optional<Clock::time_point> asked; // to end
+    int sent = 0;            // the last signal, if any
+    Clock::time_point asked; // to end, then
     while (!running_.empty()) {
       int status = 0;
       const pid_t ended = ended_child(status);
@@ -107,10 +106,10 @@ class Children {
           result = WIFEXITED(status) ? WEXITSTATUS(status) : 1;
         }
       }
-      if ((result != 0 || interrupted()) && !asked) {
+      if ((result != 0 || interrupted()) && sent == 0) {
         asked = Clock::now();
         signal(sent = SIGTERM);
-      } else if (asked && Clock::now() - *asked > grace) {
+      } else if (sent != 0 && Clock::now() - asked > grace) {
         signal(sent = SIGKILL);
       }
       if (ended == 0) {
@@ -125,7 +124,7 @@ class Children {
     const auto rank = std::find(all_.begin(), all_.end(), ended) - all_.begin();
     std::fprintf(
         stderr,
-        "article: process %d of %zu %s; the others are ended\n",
+        "article: process %d of %zu %s; the others were ended\n",
         static_cast<int>(rank),
         all_.size(),
         describe(status).c_str());

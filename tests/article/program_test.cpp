@@ -284,7 +284,7 @@ TEST_F(Processes, OneThatDiesEndsTheOthers) {
   ::kill(second, SIGKILL);
   EXPECT_EQ(program.wait(), 1);
   EXPECT_NE(
-      program.output().find("process 1 of 2 was killed by signal 9; the others are ended"),
+      program.output().find("process 1 of 2 was killed by signal 9; the others were ended"),
       std::string::npos)
       << program.output();
   EXPECT_NE(::kill(first, 0), 0) << "the other is still there";
