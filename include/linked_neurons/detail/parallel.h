@@ -11,12 +11,25 @@
 
 namespace linked_neurons::detail {
 
-/// Calls `body(begin, end)` over parts of [0, count), each of at least `grain` indices but the
-/// last, on LibTorch's threads.
+/// What `parallel_for` divides among the threads, whatever it counts.
+inline constexpr std::int64_t kShares = 1 << 20;
+
+/// An iterator over as many bytes, which nobody reads: their addresses, from `origin` on, are
+/// numbers. There is one, since to build it takes LibTorch longer than a small layer.
+inline at::TensorIterator& shares(char* origin) {
+  static auto iterator = at::TensorIteratorConfig()
+                             .set_check_mem_overlap(false)
+                             .check_all_same_dtype(false)
+                             .add_owned_input(at::from_blob(origin, {kShares}, at::kByte))
+                             .build();
+  return iterator;
+}
+
+/// Calls `body(begin, end)` over parts of [0, count), each worth a thread of its own where that is
+/// `grain` indices, on LibTorch's threads.
 ///
 /// `at::parallel_for` does the same, but it is an inline template: in a program compiled without
-/// OpenMP flags it runs on one thread. TensorIterator's loop is compiled inside LibTorch. It walks
-/// `count` bytes here that nobody reads: their addresses are the indices.
+/// OpenMP flags it runs on one thread. TensorIterator's loop is compiled inside LibTorch.
 inline void parallel_for(
     std::int64_t count,
     std::int64_t grain,
@@ -28,22 +41,20 @@ inline void parallel_for(
     return;
   }
   static char origin = 0;
-  const at::Tensor indices = at::from_blob(&origin, {count}, at::TensorOptions(at::kByte));
-  auto iterator = at::TensorIteratorConfig()
-                      .set_check_mem_overlap(false)
-                      .check_all_same_dtype(false)
-                      .add_borrowed_input(indices)
-                      .build();
   const auto first = reinterpret_cast<std::intptr_t>(&origin);
   // The loop over two axes, though there is one: LibTorch's own adapter makes g++ warn.
-  iterator.for_each(
+  shares(&origin).for_each(
       [&](char** data, const std::int64_t* strides, std::int64_t size, std::int64_t rows) {
         for (std::int64_t row = 0; row < rows; ++row) {
-          const auto address = reinterpret_cast<std::intptr_t>(data[0]) + row * strides[1];
-          body(address - first, address - first + size);
+          const auto share = reinterpret_cast<std::intptr_t>(data[0]) + row * strides[1] - first;
+          const std::int64_t begin = share * count / kShares;
+          const std::int64_t end = (share + size) * count / kShares;
+          if (begin < end) {
+            body(begin, end);
+          }
         }
       },
-      grain);
+      grain * kShares / count);
 }
 
 } // namespace linked_neurons::detail
