@@ -9,17 +9,15 @@ eight-convolution stack of benchmark_networks. Rivals take turns, one sample eac
 equal results before they are timed. The time is the median of the samples.
 
 On the CPU a sample is as many calls as take 10 ms, wall time, behind one that is not timed: the
-rivals' tensors have left the caches full of themselves. Before the first tensor the script raises
-glibc's thresholds for mapping and trimming with mallopt, as the library's settle_allocator.h says;
-otherwise every large result would be paid for in page faults. On a GPU a sample is one call between
-two CUDA events, the L2 overwritten before it.
+rivals' tensors have left the caches full of themselves. The allocator is settled before the first
+tensor (the library's settle_allocator.h). On a GPU a sample is one call between two CUDA events,
+the L2 overwritten before it.
 
 Inductor needs a C++ compiler and Python's headers (Debian's g++ and python3-dev).
 """
 
 import argparse
 import contextlib
-import ctypes
 import datetime
 import functools
 import gc
@@ -47,17 +45,6 @@ SHAPES = {"cpu": ("8x64x28x28", "32x64x56x56"),
 LARGE = {"cpu": ("256x64x56x56",), "cuda": ()}
 BATCHES = {"cpu": (1, 256, 28, 28), "cuda": (64, 256, 56, 56)}
 LEAST_SAMPLE = 0.010  # seconds; CPU
-
-
-def settle_allocator():
-    """Returns whether glibc now keeps the memory of large tensors for the next ones."""
-    mmap_threshold, trim_threshold = -3, -1  # M_MMAP_THRESHOLD, M_TRIM_THRESHOLD in malloc.h
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError, TypeError):
-        return False  # another C library
-    keeps = mallopt(mmap_threshold, 1 << 30) or mallopt(mmap_threshold, 32 << 20)
-    return bool(mallopt(trim_threshold, 2**31 - 1) and keeps)
 
 
 class Clock:
@@ -284,8 +271,8 @@ def parsed_arguments():
 
 def main():
     args = parsed_arguments()
-    args.settled = settle_allocator()
     torch.ops.load_library(args.library)
+    args.settled = torch.ops.linked_neurons.settle_allocator()
     if args.threads:
         torch.set_num_threads(args.threads)
     cases = [case for case in itertools.chain(layer_cases(args), network_cases(args))

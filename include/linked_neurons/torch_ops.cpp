@@ -6,6 +6,7 @@
 ///     linked_neurons::lk_selu, lk_swish: likewise
 ///     linked_neurons::lk_prelu(
 ///         Tensor x, Tensor weight_pos, Tensor weight_neg, Tensor? bias=None, int dim=1) -> Tensor
+///     linked_neurons::settle_allocator() -> bool
 ///
 /// Shapes, types and errors are those of functional.h, under autocast too: they take what arrives.
 /// Each layer is three operators: the one above, which knows autograd, and `_<name>_forward` and
@@ -14,6 +15,7 @@
 /// memory.
 #include <linked_neurons/detail/operator_backward.h>
 #include <linked_neurons/detail/operators.h>
+#include <linked_neurons/settle_allocator.h>
 
 #include <ATen/core/LegacyTypeDispatch.h>
 #include <torch/library.h>
@@ -108,4 +110,5 @@ TORCH_LIBRARY(linked_neurons, library) {
   ln::detail::add_operators<ln::activation::PReLU, at::Tensor, at::Tensor>(library);
   ln::detail::add_operators<ln::activation::SELU>(library);
   ln::detail::add_operators<ln::activation::Swish>(library);
+  library.def("settle_allocator() -> bool", ln::settle_allocator);
 }

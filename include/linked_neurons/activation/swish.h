@@ -25,16 +25,33 @@ struct Swish : Activation {
         where(z <= 0, magnitude, zero) - lowered * e.low};
   }
 
+  /// From the two halves |z| * sigmoid(|z|) and -|z| * sigmoid(-|z|), without an exponential: since
+  /// sigmoid(z) + sigmoid(-z) = 1, they are |z| apart.
   template <class T>
   LINKED_NEURONS_FN static T backward(const Pair<T>& output, const Pair<T>& grad) {
-    const T z = output.pos - output.neg; // again since sigmoid(z) + sigmoid(-z) = 1
-    const T m = bounded_for_decay(abs(z));
-    const auto e = decay(m);
-    const T s = 1 / (1 + e.raised * e.low);
-    // g'(-|z|) with the sign of -z, for grad.pos * g'(z) - grad.neg * g'(-z) in fewer steps, since
-    // g'(z) + g'(-z) = 1.
-    const T lower = e.raised * s * (1 - m * s) * where(z > 0, -e.low, e.low);
-    return where(z > 0, grad.pos, -grad.neg) + lower * (grad.pos + grad.neg);
+    const auto is_pos = output.pos > output.neg;
+    const T upper = bounded_for_decay(where(is_pos, output.pos, output.neg));
+    const T lower = where(is_pos, output.neg, output.pos);
+    const T m = upper - lower;
+    const auto is_near = m < kNear;
+    const T s = where(is_near, sigmoid_near_0(m), -lower / where(is_near, constant<T>(1), m));
+    // g'(-|z|), for grad.pos * g'(z) - grad.neg * g'(-z) in fewer steps, since g'(z) + g'(-z) = 1.
+    const T slope = s * (1 - upper);
+    return where(is_pos, grad.pos, -grad.neg) +
+           where(is_pos, -slope, slope) * (grad.pos + grad.neg);
+  }
+
+ private:
+  static constexpr float kNear = 0x1p-5F;
+
+  /// sigmoid(-m) for |m| < kNear, where derivatives of the quotient lose their digits: its series,
+  /// exact in double.
+  template <class T>
+  LINKED_NEURONS_FN static T sigmoid_near_0(const T& m) {
+    const T square = m * m;
+    const T odd = constant<T>(1.0 / 480) - square * constant<T>(17.0 / 80640);
+    return constant<T>(0.5) -
+           m * (constant<T>(1.0 / 4) - square * (constant<T>(1.0 / 48) - square * odd));
   }
 };
 
