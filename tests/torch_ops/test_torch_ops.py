@@ -10,6 +10,7 @@ import contextlib
 import importlib.util
 import itertools
 import os
+import platform
 import sys
 import sysconfig
 import tempfile
@@ -34,6 +35,10 @@ class EagerTest(unittest.TestCase):
         args = make(layer, layout, bias)
         expected = outcome(lambda *a: composed(layer, *a), args)
         assert_close(outcome(operator(layer), args), expected)
+
+    def test_settles_the_allocator(self):
+        self.assertEqual(torch.ops.linked_neurons.settle_allocator(),
+                         platform.libc_ver()[0] == "glibc")
 
     @over(LAYERS, (torch.float, torch.bfloat16, torch.half), (False, True))
     def test_types(self, layer, dtype, float_parameters):
