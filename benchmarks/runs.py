@@ -87,7 +87,9 @@ class Run:
         self.facts = data["context"]
         self.failed = {}
         repeated = defaultdict(list)
-        for entry in data.get("benchmarks", []):
+        # In the program's order, in which random interleaving does not leave them.
+        entries = sorted(data.get("benchmarks", []), key=lambda each: each.get("family_index", 0))
+        for entry in entries:
             if entry.get("run_type") == "aggregate":
                 continue
             key = self._key(entry["run_name"])
