@@ -7,6 +7,7 @@
 #include <mutex>
 #include <set>
 #include <thread>
+#include <vector>
 
 #if defined(_OPENMP)
 #error "compiled with OpenMP flags this test proves nothing"
@@ -89,6 +90,22 @@ TEST(PlainThreads, AreNoMoreThanAsked) {
   const Threads threads(1);
   ln::functional::linked<Witnessed>(torch::randn({16, 64, 32, 32}));
   EXPECT_EQ(witnesses.count(), 1U);
+}
+
+TEST(PlainThreads, ServeSeveralThreadsAtOnce) {
+  const Tensor x = torch::randn({16, 64, 32, 32});
+  std::vector<std::thread> callers;
+  for (std::int64_t count = 4; count <= 16; count += 4) {
+    callers.emplace_back([input = x.narrow(0, 0, count)] {
+      const Tensor expected = at::cat({at::relu(input), at::relu(-input)}, 1);
+      for (int i = 0; i < 20; ++i) {
+        EXPECT_TRUE(ln::functional::lk_relu(input).equal(expected));
+      }
+    });
+  }
+  for (std::thread& caller : callers) {
+    caller.join();
+  }
 }
 
 TESTS_FOR_EVERY_LAYER(EveryLayer);

@@ -14,13 +14,14 @@ namespace linked_neurons::detail {
 /// What `parallel_for` divides among the threads, whatever it counts.
 inline constexpr std::int64_t kShares = 1 << 20;
 
-/// An iterator over as many bytes, which nobody reads: their addresses, from `origin` on, are
-/// numbers. There is one, since to build it takes LibTorch longer than a small layer.
-inline at::TensorIterator& shares(char* origin) {
+/// An iterator over as many bytes, which nobody reads: their addresses are numbers. There is one,
+/// which no loop changes, since to build it takes LibTorch longer than a small layer.
+inline at::TensorIterator& shares() {
+  static char first = 0;
   static auto iterator = at::TensorIteratorConfig()
                              .set_check_mem_overlap(false)
                              .check_all_same_dtype(false)
-                             .add_owned_input(at::from_blob(origin, {kShares}, at::kByte))
+                             .add_owned_input(at::from_blob(&first, {kShares}, at::kByte))
                              .build();
   return iterator;
 }
@@ -40,10 +41,10 @@ inline void parallel_for(
     }
     return;
   }
-  static char origin = 0;
-  const auto first = reinterpret_cast<std::intptr_t>(&origin);
+  at::TensorIterator& iterator = shares();
+  const auto first = reinterpret_cast<std::intptr_t>(iterator.data_ptr(0));
   // The loop over two axes, though there is one: LibTorch's own adapter makes g++ warn.
-  shares(&origin).for_each(
+  iterator.for_each(
       [&](char** data, const std::int64_t* strides, std::int64_t size, std::int64_t rows) {
         for (std::int64_t row = 0; row < rows; ++row) {
           const auto share = reinterpret_cast<std::intptr_t>(data[0]) + row * strides[1] - first;
