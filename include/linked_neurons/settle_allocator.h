@@ -31,9 +31,9 @@ inline void grow_heap_of_huge_pages(std::size_t mapped) {
   std::vector<void*> blocks(pages / 4 * page / size);
   for (void*& block : blocks) {
     block = std::malloc(size); // null where the system has been told to be strict
-    const auto begin = (reinterpret_cast<std::uintptr_t>(block) + page - 1) / page * page;
     if (block != nullptr) {
-      madvise(reinterpret_cast<void*>(begin), size - page, MADV_HUGEPAGE);
+      const std::uintptr_t behind = reinterpret_cast<std::uintptr_t>(block) % page;
+      madvise(static_cast<char*>(block) + (page - behind), size - page, MADV_HUGEPAGE);
     }
   }
   for (void* const block : blocks) {
