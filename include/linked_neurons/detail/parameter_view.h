@@ -14,11 +14,6 @@
 
 namespace linked_neurons::detail {
 
-/// A tensor in a type. LibTorch's `to` takes its time also where nothing changes.
-inline at::Tensor in_type(const at::Tensor& tensor, at::ScalarType type) {
-  return tensor.scalar_type() == type ? tensor : tensor.to(type);
-}
-
 /// Where the slopes of one half, or a bias, lie for an input of a given layout.
 class ParameterView {
  public:
@@ -46,7 +41,7 @@ class ParameterView {
   at::Tensor read(const at::Tensor& parameter) const {
     const auto type = compute_type(parameter.scalar_type());
     if (kind_ != Slopes::per_element) {
-      return in_type(parameter, type).contiguous();
+      return parameter.to(type).contiguous();
     }
     if (!repeated_ && parameter.scalar_type() == type &&
         same_strides(sizes_, parameter.strides(), strides_)) {
@@ -65,7 +60,7 @@ class ParameterView {
 
   /// The gradient of `parameter` from them.
   at::Tensor gradient(const at::Tensor& sums, const at::Tensor& parameter) const {
-    return in_type(repeated_ ? sums.sum(0) : sums, parameter.scalar_type());
+    return (repeated_ ? sums.sum(0) : sums).to(parameter.scalar_type());
   }
 
  private:
