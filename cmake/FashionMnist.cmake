@@ -1,25 +1,18 @@
 # Fills a folder with the four files of Fashion-MNIST, unpacked and checked:
 #
-#   cmake -D OUTPUT_DIR=<folder> [-D LINKED_NEURONS_DATA_DIR=<folder>] -P FashionMnist.cmake
+#   cmake -D OUTPUT_DIR=<folder> [-D LINKED_NEURONS_FETCH_DIR=<folder>] [-D LINKED_NEURONS_DATA_DIR=<folder>]
+#         -P FashionMnist.cmake
 #
-# LINKED_NEURONS_DATA_DIR, also as an environment variable, names a folder that holds the files
-# already, as they are or gzipped; then they come from there and nowhere else. Otherwise the first
-# of these that has them, and has them right, gives them: OUTPUT_DIR itself (so a second run does
-# nothing), Debian's package dataset-fashion-mnist where it is installed, the same package fetched
-# and unpacked beside (which needs no root), the data set's own mirror.
+# LINKED_NEURONS_DATA_DIR, also as an environment variable, names a folder that holds the files already, as they
+# are or gzipped; then they come from there and nowhere else. Otherwise they stay where OUTPUT_DIR has them right
+# (so a second run does nothing), or come from Debian's package where it is installed, or are fetched.
 #
-# A file is right if the SHA-256 of its unpacked content is. (The gzipped files of Debian and of
-# the mirror hold the same compressed data under different headers, so their own sums differ.)
-
+# A file is right if the SHA-256 of its unpacked content is. (The gzipped files of Debian and of the data set's
+# own site hold the same compressed data under different headers, so their own sums differ.)
 cmake_minimum_required(VERSION 3.25)
+include("${CMAKE_CURRENT_LIST_DIR}/Dependencies.cmake")
 
-set(debian_package dataset-fashion-mnist)
-set(debian_folder /usr/share/datasets/fashion-mnist)
-if(NOT DEFINED MIRROR)
-  # https://github.com/zalandoresearch/fashion-mnist, README.md, "Get the Data"
-  set(MIRROR http://fashion-mnist.s3-website.eu-central-1.amazonaws.com)
-endif()
-
+set(debian_folder usr/share/datasets/fashion-mnist)
 set(names
   train-images-idx3-ubyte train-labels-idx1-ubyte t10k-images-idx3-ubyte t10k-labels-idx1-ubyte)
 set(size_train-images-idx3-ubyte 47040016)
@@ -50,8 +43,8 @@ function(check_file path name title problem)
   endif()
 endfunction()
 
-# Python is among what a build of ours needs, and unpacks on every platform; the program itself
-# then needs no zlib.
+# Python is among what a build of ours needs, and unpacks on every platform; the programs themselves
+# then need no zlib.
 function(gunzip from to problem)
   set(${problem} "" PARENT_SCOPE)
   find_program(PYTHON3 NAMES python3 python)
@@ -108,9 +101,8 @@ function(take_from folder problem)
   endforeach()
 endfunction()
 
-# The sources, in the order in which they are tried.
-
-function(take_from_output problem)
+# Whether OUTPUT_DIR has them already.
+function(check_output problem)
   set(${problem} "" PARENT_SCOPE)
   foreach(name IN LISTS names)
     set(obstacle "${OUTPUT_DIR}: does not hold ${name} yet")
@@ -127,70 +119,18 @@ function(take_from_output problem)
   endforeach()
 endfunction()
 
-function(take_from_debian problem)
-  take_from(${debian_folder} obstacle)
-  set(${problem} "${obstacle}" PARENT_SCOPE)
-endfunction()
-
-function(take_from_apt problem)
-  find_program(APT_GET apt-get)
-  find_program(DPKG_DEB dpkg-deb)
-  if(NOT APT_GET OR NOT DPKG_DEB)
-    set(${problem} "Debian's package ${debian_package}: no apt-get and dpkg-deb here" PARENT_SCOPE)
-    return()
-  endif()
-  message(STATUS "Fashion-MNIST: fetching Debian's package ${debian_package} (31 MB)")
-  set(download ${APT_GET} download ${debian_package})
-  set(quietly WORKING_DIRECTORY ${work} OUTPUT_QUIET ERROR_VARIABLE error RESULT_VARIABLE result)
-  execute_process(COMMAND ${download} ${quietly})
-  if(NOT result EQUAL 0)
-    # A fresh container has no package lists, and renewing the system's takes root: keep our own.
-    set(own_lists -o Dir::State::Lists=${work}/lists)
-    file(MAKE_DIRECTORY ${work}/lists/partial)
-    execute_process(COMMAND ${APT_GET} ${own_lists} update ${quietly})
-    if(result EQUAL 0)
-      execute_process(COMMAND ${download} ${own_lists} ${quietly})
-    endif()
-  endif()
-  file(GLOB package ${work}/${debian_package}_*.deb)
-  if(result EQUAL 0 AND package)
-    execute_process(COMMAND ${DPKG_DEB} --extract ${package} ${work} ${quietly})
-  endif()
-  if(result EQUAL 0)
-    take_from(${work}${debian_folder} obstacle)
-  else()
-    string(STRIP "${error}" error)
-    set(obstacle "Debian's package ${debian_package}: apt-get or dpkg-deb failed (${result}) ${error}")
-  endif()
-  set(${problem} "${obstacle}" PARENT_SCOPE)
-endfunction()
-
-function(take_from_mirror problem)
-  message(STATUS "Fashion-MNIST: fetching from ${MIRROR} (31 MB)")
-  foreach(name IN LISTS names)
-    set(url ${MIRROR}/${name}.gz)
-    file(DOWNLOAD ${url} ${work}/${name}.gz STATUS status INACTIVITY_TIMEOUT 60)
-    list(POP_FRONT status code)
-    if(NOT code EQUAL 0)
-      set(${problem} "${url}: ${status}" PARENT_SCOPE)
-      return()
-    endif()
-  endforeach()
-  take_from(${work} obstacle)
-  set(${problem} "${obstacle}" PARENT_SCOPE)
-endfunction()
-
 if(NOT OUTPUT_DIR)
   message(FATAL_ERROR "Fashion-MNIST: say where to, with -D OUTPUT_DIR=<folder>")
 endif()
 file(REAL_PATH ${OUTPUT_DIR} OUTPUT_DIR)
 file(MAKE_DIRECTORY ${OUTPUT_DIR})
-if(NOT LINKED_NEURONS_DATA_DIR)
-  set(LINKED_NEURONS_DATA_DIR "$ENV{LINKED_NEURONS_DATA_DIR}")
+if(NOT LINKED_NEURONS_FETCH_DIR)
+  set(LINKED_NEURONS_FETCH_DIR ${OUTPUT_DIR}/fetched)
 endif()
 
-if(LINKED_NEURONS_DATA_DIR)
-  file(REAL_PATH ${LINKED_NEURONS_DATA_DIR} folder)
+linked_neurons_local_copy(FashionMnist folder)
+if(folder)
+  file(REAL_PATH ${folder} folder)
   take_from(${folder} problem)
   if(problem)
     message(FATAL_ERROR "Fashion-MNIST, from LINKED_NEURONS_DATA_DIR: ${problem}")
@@ -199,23 +139,21 @@ if(LINKED_NEURONS_DATA_DIR)
   return()
 endif()
 
-set(work ${OUTPUT_DIR}/fetched)
-set(problems "")
-foreach(source output debian apt mirror)
-  file(REMOVE_RECURSE ${work})
-  if(source MATCHES "apt|mirror")
-    file(MAKE_DIRECTORY ${work})
-  endif()
-  cmake_language(CALL take_from_${source} problem)
+check_output(problem)
+if(problem)
+  take_from(/${debian_folder} problem)
+endif()
+if(problem)
+  linked_neurons_fetch(FashionMnist folder problem)
   if(NOT problem)
-    file(REMOVE_RECURSE ${work})
-    message(STATUS "Fashion-MNIST: in ${OUTPUT_DIR}")
-    return()
+    if(IS_DIRECTORY ${folder}/${debian_folder})
+      string(APPEND folder /${debian_folder})
+    endif()
+    take_from(${folder} problem)
   endif()
-  string(APPEND problems "\n  ${problem}")
-endforeach()
-file(REMOVE_RECURSE ${work})
-message(FATAL_ERROR
-  "Fashion-MNIST could be had from nowhere:${problems}\n"
-  "Name a folder with its four files in the environment variable LINKED_NEURONS_DATA_DIR, or "
-  "install Debian's package ${debian_package}.")
+endif()
+if(problem)
+  linked_neurons_missing(FashionMnist "${problem}" text)
+  message(FATAL_ERROR "${text}")
+endif()
+message(STATUS "Fashion-MNIST: in ${OUTPUT_DIR}")

@@ -15,5 +15,5 @@ install(FILES
   "${PROJECT_BINARY_DIR}/linked_neurons-config.cmake"
   "${PROJECT_BINARY_DIR}/linked_neurons-config-version.cmake"
   cmake/LinkedNeurons.cmake cmake/LinkedNeuronsTorch.cmake cmake/LinkedNeuronsCuda.cmake
-  cmake/LinkedNeuronsTorchOps.cmake
+  cmake/LinkedNeuronsLayers.cmake cmake/LinkedNeuronsTorchOps.cmake
   DESTINATION "${package_dir}")

@@ -131,8 +131,7 @@ Group join(const Place& place, const c10::Device& device, std::chrono::seconds t
 #else
   static_cast<void>(device);
   static_cast<void>(timeout);
-  throw UsageError("this build cannot train in several processes: " ARTICLE_NO_PROCESSES
-                   "; configure again and build");
+  throw UsageError("this build cannot train in several processes: its LibTorch has no Gloo");
 #endif
 }
 

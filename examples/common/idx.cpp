@@ -2,14 +2,9 @@
 
 #include <cstdio>
 #include <fstream>
-#include <limits>
 #include <stdexcept>
 #include <string>
 #include <utility>
-
-#ifdef LINKED_NEURONS_HAVE_ZLIB
-#include <zlib.h>
-#endif
 
 namespace examples {
 namespace {
@@ -38,55 +33,6 @@ bool is_gzip(const Bytes& bytes) {
   return bytes.size() >= 2 && bytes[0] == 0x1f && bytes[1] == 0x8b;
 }
 
-#ifdef LINKED_NEURONS_HAVE_ZLIB
-
-Bytes gunzip(const std::filesystem::path& path, Bytes packed) {
-  z_stream stream{};
-  constexpr int gzip_only = 16; // zlib.h: added to windowBits, takes a gzip header and no other
-  if (packed.size() > std::numeric_limits<uInt>::max() ||
-      inflateInit2(&stream, MAX_WBITS + gzip_only) != Z_OK) {
-    fail(path, "zlib cannot unpack it");
-  }
-  stream.next_in = packed.data();
-  stream.avail_in = static_cast<uInt>(packed.size());
-  Bytes bytes;
-  Bytes piece(std::size_t{1} << 20);
-  int state = Z_OK;
-  while (state == Z_OK) {
-    stream.next_out = piece.data();
-    stream.avail_out = static_cast<uInt>(piece.size());
-    state = inflate(&stream, Z_NO_FLUSH);
-    bytes.insert(bytes.end(), piece.data(), stream.next_out);
-  }
-  const uInt left = stream.avail_in;
-  const std::string message = stream.msg != nullptr ? stream.msg : "no message";
-  inflateEnd(&stream);
-  if (state == Z_BUF_ERROR) { // no progress possible: the input is used up, the stream is not over
-    fail(path, "the gzipped data end too early, after " + std::to_string(packed.size()) + " bytes");
-  }
-  if (state != Z_STREAM_END) {
-    fail(path, "the gzipped data are damaged (zlib: " + message + ")");
-  }
-  if (left != 0) {
-    fail(
-        path,
-        "expected the file to end with its gzipped data, got " + std::to_string(left) +
-            " more bytes");
-  }
-  return bytes;
-}
-
-#else
-
-Bytes gunzip(const std::filesystem::path& path, const Bytes&) {
-  fail(
-      path,
-      "is gzipped, and this program was built without zlib. Unpack it (gunzip), or "
-      "install zlib's headers (Debian: zlib1g-dev), configure again and build");
-}
-
-#endif
-
 std::uint32_t big_endian(const std::uint8_t* byte) {
   return std::uint32_t{byte[0]} << 24 | std::uint32_t{byte[1]} << 16 | std::uint32_t{byte[2]} << 8 |
          std::uint32_t{byte[3]};
@@ -100,18 +46,10 @@ std::string hex(std::uint32_t number) {
 
 } // namespace
 
-bool reads_gzip() {
-#ifdef LINKED_NEURONS_HAVE_ZLIB
-  return true;
-#else
-  return false;
-#endif
-}
-
 Idx read_idx(const std::filesystem::path& path, std::size_t dimensions) {
   Bytes bytes = read_file(path);
   if (is_gzip(bytes)) {
-    bytes = gunzip(path, std::move(bytes));
+    fail(path, "is gzipped; unpack it (gunzip)");
   }
   const std::size_t header = 4 * (1 + dimensions);
   if (bytes.size() < header) {

@@ -17,13 +17,9 @@ struct Idx {
   std::vector<std::uint8_t> values;
 };
 
-/// Whether this build reads gzipped files (it does where zlib was found).
-bool reads_gzip();
-
-/// Reads a file of unsigned bytes in `dimensions` dimensions, gzipped or not; which of the two is
-/// told by its content, not by its name. Throws std::runtime_error, its message naming the file,
-/// what was expected and what came, if the file cannot be read, is of another type or shape, ends
-/// too early or goes on too long.
+/// Reads a file of unsigned bytes in `dimensions` dimensions. Throws std::runtime_error, its message
+/// naming the file, what was expected and what came, if the file cannot be read, is gzipped, is of
+/// another type or shape, ends too early or goes on too long.
 Idx read_idx(const std::filesystem::path& path, std::size_t dimensions);
 
 } // namespace examples

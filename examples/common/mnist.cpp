@@ -1,7 +1,6 @@
 #include "mnist.h"
 
 #include <algorithm>
-#include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -18,18 +17,6 @@ constexpr const char* train_labels = "train-labels-idx1-ubyte";
 constexpr const char* test_images = "t10k-images-idx3-ubyte";
 constexpr const char* test_labels = "t10k-labels-idx1-ubyte";
 
-/// The file under its own name or with .gz, whichever is there; nothing if neither is.
-std::optional<fs::path> find_file(const fs::path& folder, const char* name) {
-  for (const char* ending : {"", ".gz"}) {
-    fs::path path = folder / (std::string(name) + ending);
-    std::error_code ignored;
-    if (fs::is_regular_file(path, ignored)) {
-      return path;
-    }
-  }
-  return std::nullopt;
-}
-
 /// Why the data set cannot be read from this folder; empty if all four files are there. What is
 /// inside them is another matter.
 std::string obstacle(const fs::path& folder) {
@@ -38,14 +25,11 @@ std::string obstacle(const fs::path& folder) {
     return folder.string() + ": no such folder";
   }
   for (const char* name : {train_images, train_labels, test_images, test_labels}) {
-    const std::optional<fs::path> file = find_file(folder, name);
-    if (!file) {
-      return folder.string() + ": holds neither " + name + " nor " + name + ".gz";
-    }
-    if (file->extension() == ".gz" && !reads_gzip()) {
-      return file->string() + ": is gzipped, and this program was built without zlib; unpack it "
-                              "(gunzip), or install "
-                              "zlib's headers (Debian: zlib1g-dev), configure again and build";
+    if (!fs::is_regular_file(folder / name, ignored)) {
+      const std::string gzipped = std::string(name) + ".gz";
+      return folder.string() + ": does not hold " + name +
+             (fs::exists(folder / gzipped, ignored) ? ", but " + gzipped + "; unpack it (gunzip)"
+                                                    : "");
     }
   }
   return {};
@@ -58,8 +42,8 @@ void check(bool holds, const fs::path& path, const std::string& expected, const 
 }
 
 Split load_split(const fs::path& folder, const char* images_name, const char* labels_name) {
-  const fs::path images_path = find_file(folder, images_name).value();
-  const fs::path labels_path = find_file(folder, labels_name).value();
+  const fs::path images_path = folder / images_name;
+  const fs::path labels_path = folder / labels_name;
   Split split{read_idx(images_path, 3), read_idx(labels_path, 1)};
 
   const std::int64_t count = split.images.sizes[0];
@@ -103,22 +87,15 @@ Mnist load_mnist(const fs::path& folder) {
 }
 
 fs::path find_fashion_mnist() {
-  std::vector<fs::path> folders = {"/usr/share/datasets/fashion-mnist"};
-#ifdef LINKED_NEURONS_FETCHED_DATA_DIR
-  folders.emplace_back(LINKED_NEURONS_FETCHED_DATA_DIR);
-#endif
-  std::string obstacles;
-  for (const fs::path& folder : folders) {
-    const std::string problem = obstacle(folder);
-    if (problem.empty()) {
-      return folder;
-    }
-    obstacles += "\n  " + problem;
+  const fs::path folder = LINKED_NEURONS_FETCHED_DATA_DIR;
+  const std::string problem = obstacle(folder);
+  if (!problem.empty()) {
+    throw std::runtime_error(
+        "Fashion-MNIST was not found: " + problem +
+        "\nBuild the target 'fashion_mnist_images', which fetches it, or name its folder with "
+        "--data-dir or LINKED_NEURONS_DATA_DIR.");
   }
-  throw std::runtime_error(
-      "Fashion-MNIST was not found:" + obstacles +
-      "\nName its folder with --data-dir or LINKED_NEURONS_DATA_DIR, install Debian's package "
-      "dataset-fashion-mnist, or build the target 'demo', which fetches it.");
+  return folder;
 }
 
 } // namespace examples

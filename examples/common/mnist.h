@@ -19,15 +19,12 @@ struct Mnist {
   Split test;
 };
 
-/// Reads the data set of four files from `folder`. Each may be there as it is or gzipped, with the
-/// ending .gz. Throws std::runtime_error, its message naming the file or folder at fault, what was
-/// expected and what came.
+/// Reads the data set of four files from `folder`. Throws std::runtime_error, its message naming the
+/// file or folder at fault, what was expected and what came.
 Mnist load_mnist(const std::filesystem::path& folder);
 
-/// The first of these folders that holds Fashion-MNIST: that of Debian's package
-/// dataset-fashion-mnist, the one that the fetch step fills (known where
-/// LINKED_NEURONS_FETCHED_DATA_DIR was defined at build time). Throws std::runtime_error if none
-/// does.
+/// The folder of Fashion-MNIST that the build's target `fashion_mnist_images` fills. Throws
+/// std::runtime_error if it does not hold it.
 std::filesystem::path find_fashion_mnist();
 
 } // namespace examples

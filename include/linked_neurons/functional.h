@@ -10,8 +10,7 @@
 /// Each is a template, also where it names its activation: so a file compiles what it calls.
 #pragma once
 
-#include <linked_neurons/activation/all.h>
-#include <linked_neurons/detail/autograd.h>
+#include <linked_neurons/detail/layers.h>
 #include <linked_neurons/options.h>
 
 namespace linked_neurons::functional {
