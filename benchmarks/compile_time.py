@@ -8,6 +8,7 @@ Prints a page of Markdown: the compiler's processor time, the median of the runs
 """
 
 import argparse
+import re
 import resource
 import shlex
 import statistics
@@ -21,6 +22,8 @@ from machine import cpu
 HEADERS = Path(__file__).resolve().parent.parent / "include"
 LAYERS = ("LKReLU", "LKPReLU", "LKSELU", "LKSwish")
 BASELINE = "torch/torch.h"
+# What the CMake target defines, whose build tree has the layers compiled once.
+TARGET = "-DLINKED_NEURONS_WITH_LAYERS"
 PROGRAM = """\
 #include <torch/torch.h>
 {include}
@@ -33,13 +36,17 @@ int main() {{
 
 
 def programs(layers):
-    """Texts by name."""
+    """Texts and further options by name."""
     include = "#include <linked_neurons/linked_neurons.h>"
-    texts = {BASELINE: PROGRAM.format(include="", use=""),
-             "included only": PROGRAM.format(include=include, use="")}
+    use = {layer: f"linked_neurons::{layer} {layer.lower()};\n  {layer.lower()}(x).sum().backward();"
+           for layer in layers}
+    every = PROGRAM.format(include=include, use="\n  ".join(use.values()))
+    texts = {BASELINE: (PROGRAM.format(include="", use=""), ()),
+             "included only": (PROGRAM.format(include=include, use=""), ()),
+             "all layers used, CMake target": (every, (TARGET,)),
+             "all layers used": (every, ())}
     for layer in layers:
-        use = f"linked_neurons::{layer} layer;\n  layer(x).sum().backward();"
-        texts[f"{layer} used"] = PROGRAM.format(include=include, use=use)
+        texts[f"{layer} used"] = PROGRAM.format(include=include, use=use[layer]), ()
     return texts
 
 
@@ -70,7 +77,7 @@ def parsed_arguments():
                         help="LibTorch's headers; may be given more than once")
     parser.add_argument("--compiler", default="g++")
     parser.add_argument("--options", default="-std=c++17 -O2", help="default: %(default)s")
-    parser.add_argument("--layers", nargs="+", choices=LAYERS, default=LAYERS)
+    parser.add_argument("--filter", default="", metavar="REGEX", help="only the cases that match")
     parser.add_argument("--runs", type=int, default=3, help="default: %(default)s")
     return parser.parse_args()
 
@@ -83,13 +90,15 @@ def main():
         folders += ["-isystem", str(folder), "-isystem", str(folder / "torch/csrc/api/include")]
     with tempfile.TemporaryDirectory() as name:
         sources = {}
-        for index, (case, text) in enumerate(programs(args.layers).items()):
+        cases = {case: program for case, program in programs(LAYERS).items()
+                 if case == BASELINE or re.search(args.filter, case)}
+        for index, (case, (text, _)) in enumerate(cases.items()):
             sources[case] = Path(name) / f"{index}.cpp"
             sources[case].write_text(text)
         times = {case: [] for case in sources}
         for run in range(args.runs):
             for case, source in sources.items():
-                time = seconds([args.compiler, *shlex.split(args.options), *folders,
+                time = seconds([args.compiler, *shlex.split(args.options), *cases[case][1], *folders,
                                 "-c", str(source), "-o", f"{source}.o"])
                 times[case].append(time)
                 print(f"[{run + 1}/{args.runs}] {case}: {time:.1f} s", file=sys.stderr, flush=True)

@@ -3,6 +3,7 @@
 #   OPTIONS   for the configure step
 #   SAYS      a regular expression that the configure step's output has to match
 #   FAILS     set: the configure step has to fail; nothing is built
+#   PROGRAMS  what is built and run, of the folder program/
 #   LIBDIR    the one folder that LibTorch's libraries may be loaded from
 file(REMOVE_RECURSE "${BUILD}")
 execute_process(
@@ -22,8 +23,8 @@ if(FAILS)
   return()
 endif()
 
-execute_process(COMMAND ${CMAKE_COMMAND} --build "${BUILD}" COMMAND_ERROR_IS_FATAL ANY)
-foreach(program IN ITEMS direct through_static)
+execute_process(COMMAND ${CMAKE_COMMAND} --build "${BUILD}" --target ${PROGRAMS} COMMAND_ERROR_IS_FATAL ANY)
+foreach(program IN LISTS PROGRAMS)
   set(program "${BUILD}/program/${program}/${program}")
   execute_process(COMMAND "${program}" COMMAND_ERROR_IS_FATAL ANY)
   execute_process(COMMAND ldd "${program}" OUTPUT_VARIABLE loaded COMMAND_ERROR_IS_FATAL ANY)
@@ -37,3 +38,17 @@ foreach(program IN ITEMS direct through_static)
     endif()
   endforeach()
 endforeach()
+
+# The layers are compiled in linked_neurons_layers, and in no file that gets them from the target.
+file(GLOB_RECURSE objects "${BUILD}/program/*/main.cpp.o" "${BUILD}/program/*/network.cpp.o"
+     "${BUILD}/*/linked_neurons_layers.dir/*.o")
+set(compiled "")
+foreach(object IN LISTS objects)
+  execute_process(COMMAND nm "${object}" OUTPUT_VARIABLE symbols COMMAND_ERROR_IS_FATAL ANY)
+  if(symbols MATCHES " [TW] [^\n]*detail6linkedI")
+    list(APPEND compiled "${object}")
+  endif()
+endforeach()
+if(NOT compiled MATCHES "^[^;]*linked_neurons_layers.dir[^;]*$")
+  message(FATAL_ERROR "The layers are compiled in: ${compiled}")
+endif()

@@ -1,6 +1,7 @@
 // A source file that was compiled without the target's definitions, in a program with one that was
 // compiled with them.
 #undef LINKED_NEURONS_WITH_CUDA
+#undef LINKED_NEURONS_WITH_LAYERS
 #include <linked_neurons/linked_neurons.h>
 
 #include <torch/torch.h>
