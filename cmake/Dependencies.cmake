@@ -1,5 +1,6 @@
-# What our tests, benchmarks and examples use besides LibTorch and Python's packages (LinkedNeuronsPyPI.cmake):
-# one row each, for Fetch.cmake to get. Not installed: a user's build fetches nothing.
+# What our tests, benchmarks and examples use besides LibTorch and Python's packages
+# (LinkedNeuronsPyPI.cmake): one row each, for Fetch.cmake to get. Not installed: a user's build
+# fetches nothing.
 #
 #   DEBIAN   the package of Debian and Ubuntu
 #   LOCAL    the variable, in CMake or in the environment, that names a local copy

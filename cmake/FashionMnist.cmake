@@ -3,12 +3,14 @@
 #   cmake -D OUTPUT_DIR=<folder> [-D LINKED_NEURONS_FETCH_DIR=<folder>] [-D LINKED_NEURONS_DATA_DIR=<folder>]
 #         -P FashionMnist.cmake
 #
-# LINKED_NEURONS_DATA_DIR, also as an environment variable, names a folder that holds the files already, as they
-# are or gzipped; then they come from there and nowhere else. Otherwise they stay where OUTPUT_DIR has them right
-# (so a second run does nothing), or come from Debian's package where it is installed, or are fetched.
+# LINKED_NEURONS_DATA_DIR, also as an environment variable, names a folder that holds the files
+# already, as they are or gzipped; then they come from there and nowhere else. Otherwise they stay
+# where OUTPUT_DIR has them right (so a second run does nothing), or come from Debian's package
+# where it is installed, or are fetched.
 #
-# A file is right if the SHA-256 of its unpacked content is. (The gzipped files of Debian and of the data set's
-# own site hold the same compressed data under different headers, so their own sums differ.)
+# A file is right if the SHA-256 of its unpacked content is. (The gzipped files of Debian and of the
+# data set's own site hold the same compressed data under different headers, so their own sums
+# differ.)
 cmake_minimum_required(VERSION 3.25)
 include("${CMAKE_CURRENT_LIST_DIR}/Dependencies.cmake")
 

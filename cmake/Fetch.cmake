@@ -1,11 +1,14 @@
-# Gets what Dependencies.cmake lists: the system's package if it is there, else Debian's or Ubuntu's package,
-# downloaded and unpacked without root, else the project's own archive, checked against its SHA-256.
+# Gets what Dependencies.cmake lists: the system's package if it is there, else Debian's or Ubuntu's
+# package, downloaded and unpacked without root, else the project's own archive, checked against its
+# SHA-256.
 #
-# LINKED_NEURONS_FETCH_DIR is the folder for what is fetched. A dependency has a folder of its own there, which
-# gets its name once all of it is in it: an interrupted or failed run leaves nothing that a later one takes.
+# LINKED_NEURONS_FETCH_DIR is the folder for what is fetched. A dependency has a folder of its own
+# there, which gets its name once all of it is in it: an interrupted or failed run leaves nothing
+# that a later one takes.
 include_guard(GLOBAL)
 
-# linked_neurons_dependency(name DEBIAN package LOCAL variable ARCHIVE (url sha256)...): a row of the table.
+# linked_neurons_dependency(name DEBIAN package LOCAL variable ARCHIVE (url sha256)...): a row of
+# the table.
 function(linked_neurons_dependency name)
   cmake_parse_arguments(PARSE_ARGV 1 row "" "DEBIAN;LOCAL" "ARCHIVE")
   foreach(column IN ITEMS DEBIAN LOCAL ARCHIVE)
@@ -49,8 +52,8 @@ endfunction()
 function(_linked_neurons_apt_download package folder problem)
   _linked_neurons_run("${folder}" obstacle "${LINKED_NEURONS_APT_GET}" download "${package}")
   if(obstacle)
-    # A fresh container has no package lists, an old machine's name versions that are gone, and renewing the
-    # system's takes root: keep our own, renewed once a run.
+    # A fresh container has no package lists, an old machine's name versions that are gone, and
+    # renewing the system's takes root: keep our own, renewed once a run.
     set(lists "${LINKED_NEURONS_FETCH_DIR}/apt-lists")
     set(apt_get "${LINKED_NEURONS_APT_GET}" -o "Dir::State::Lists=${lists}")
     get_property(renewed GLOBAL PROPERTY LINKED_NEURONS_APT_LISTS_RENEWED)
@@ -67,8 +70,8 @@ function(_linked_neurons_apt_download package folder problem)
   set(${problem} "${obstacle}" PARENT_SCOPE)
 endfunction()
 
-# Fills `folder` with what Debian's package installs, and the packages of the same version that it depends on:
-# a library's headers need the library.
+# Fills `folder` with what Debian's package installs, and the packages of the same version that it
+# depends on: a library's headers need the library.
 function(_linked_neurons_from_debian package folder problem)
   set(${problem} "no apt-get and dpkg-deb here" PARENT_SCOPE)
   find_program(LINKED_NEURONS_APT_GET apt-get)
@@ -143,8 +146,8 @@ function(_linked_neurons_from_archive archives folder problem)
   set(${problem} "" PARENT_SCOPE)
 endfunction()
 
-# Fetches a dependency, unless an earlier run has, and sets `out` to its folder: that of a package, with usr/ in
-# it, or that of an archive.
+# Fetches a dependency, unless an earlier run has, and sets `out` to its folder: that of a package,
+# with usr/ in it, or that of an archive.
 function(linked_neurons_fetch name out problem)
   get_property(package GLOBAL PROPERTY LINKED_NEURONS_${name}_DEBIAN)
   get_property(archives GLOBAL PROPERTY LINKED_NEURONS_${name}_ARCHIVE)
@@ -179,8 +182,8 @@ function(linked_neurons_fetch name out problem)
   file(REMOVE_RECURSE "${part}")
 endfunction()
 
-# linked_neurons_find_or_fetch(name [VERSION version] [OPTIONS (option value)...]): the targets of a CMake
-# package. The options are for its own build, where an archive brought its sources.
+# linked_neurons_find_or_fetch(name [VERSION version] [OPTIONS (option value)...]): the targets of a
+# CMake package. The options are for its own build, where an archive brought its sources.
 function(linked_neurons_find_or_fetch name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "VERSION" "OPTIONS")
   linked_neurons_local_copy(${name} folder)

@@ -10,8 +10,8 @@ set(LINKED_NEURONS_CUDA AUTO CACHE STRING
     "CUDA kernels: AUTO compiles them where LibTorch and nvcc allow it, ON insists, OFF does without")
 set_property(CACHE LINKED_NEURONS_CUDA PROPERTY STRINGS AUTO ON OFF)
 
-# Completes `target`, an INTERFACE library, with the headers in include_dir, linked_neurons::torch, the
-# compiled layers and the CUDA kernels. Sets LINKED_NEURONS_TEXT: what is on and what is off.
+# Completes `target`, an INTERFACE library, with the headers in include_dir, linked_neurons::torch,
+# the compiled layers and the CUDA kernels. Sets LINKED_NEURONS_TEXT: what is on and what is off.
 function(linked_neurons_complete target include_dir)
   linked_neurons_make_cuda("${include_dir}")
   linked_neurons_make_layers("${include_dir}")

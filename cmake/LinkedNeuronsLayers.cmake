@@ -3,11 +3,11 @@
 # installed package.
 include_guard(GLOBAL)
 
-# Makes the target linked_neurons_layers from the headers in include_dir. To be called once the CUDA kernels,
-# which the layers use, are there or known not to be.
+# Makes the target linked_neurons_layers from the headers in include_dir. To be called once the CUDA
+# kernels, which the layers use, are there or known not to be.
 function(linked_neurons_make_layers include_dir)
-  # Static, so that there is nothing more to ship with a program, and position independent, so that a
-  # shared library can take it in. Compiled when something links it.
+  # Static, so that there is nothing more to ship with a program, and position independent, so that
+  # a shared library can take it in. Compiled when something links it.
   add_library(linked_neurons_layers STATIC EXCLUDE_FROM_ALL "${include_dir}/linked_neurons/layers.cpp")
   set_target_properties(linked_neurons_layers PROPERTIES POSITION_INDEPENDENT_CODE ON)
   target_include_directories(linked_neurons_layers PRIVATE "${include_dir}")

@@ -1,5 +1,6 @@
-# What our own presets bring along from PyPI: the pinned LibTorch where there is none, and nvcc where
-# there is an NVIDIA driver and no CUDA toolkit. Not installed: a user's build fetches nothing.
+# What our own presets bring along from PyPI: the pinned LibTorch where there is none, and nvcc
+# where there is an NVIDIA driver and no CUDA toolkit. Not installed: a user's build fetches
+# nothing.
 include_guard(GLOBAL)
 
 # The presets set the folder. They leave the choice alone, or each configure step would undo what
@@ -23,8 +24,8 @@ set(nvcc_packages nvidia-cuda-nvcc==13.0.88 nvidia-cuda-crt==13.0.88 nvidia-nvvm
 set(tools_packages matplotlib==3.11.2 numpy==2.4.6 onnx==1.23.2 onnxruntime==1.32.0 onnxscript==0.7.2
     setuptools==80.9.0 tensorboard==2.20.0)
 
-# Installs packages into an environment of their own, unless it has exactly them: a stamp tells. Sets `problem`
-# to what stood in the way, or to nothing.
+# Installs packages into an environment of their own, unless it has exactly them: a stamp tells.
+# Sets `problem` to what stood in the way, or to nothing.
 function(_linked_neurons_pip environment problem)
   set(${problem} "" PARENT_SCOPE)
   file(MAKE_DIRECTORY "${LINKED_NEURONS_PYPI_DIR}")
@@ -73,7 +74,8 @@ function(linked_neurons_pypi_torch)
   set(LINKED_NEURONS_TORCH_FROM "PyPI" PARENT_SCOPE)
 endfunction()
 
-# Points find_package(CUDAToolkit) at nvcc from PyPI. To be called once linked_neurons::torch is there.
+# Points find_package(CUDAToolkit) at nvcc from PyPI. To be called once linked_neurons::torch is
+# there.
 function(linked_neurons_pypi_nvcc)
   get_target_property(major linked_neurons::torch LINKED_NEURONS_CUDA)
   if(LINKED_NEURONS_CUDA STREQUAL "OFF" OR NOT major EQUAL 13)
@@ -101,8 +103,8 @@ function(linked_neurons_pypi_nvcc)
   set(CUDA_CUDART "${root}/lib/libcudart.so.13" CACHE FILEPATH "The CUDA runtime, from PyPI" FORCE)
 endfunction()
 
-# Sets LINKED_NEURONS_TOOLS_PYTHON to a Python that has what the tests and the report use (tools_packages), or to
-# nothing, with the reason in LINKED_NEURONS_NO_TOOLS.
+# Sets LINKED_NEURONS_TOOLS_PYTHON to a Python that has what the tests and the report use
+# (tools_packages), or to nothing, with the reason in LINKED_NEURONS_NO_TOOLS.
 function(linked_neurons_pypi_tools)
   set(environment "${LINKED_NEURONS_PYPI_DIR}/tools")
   set(problem "LINKED_NEURONS_PYPI is OFF")

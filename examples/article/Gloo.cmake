@@ -1,4 +1,5 @@
-# Sets ARTICLE_GLOO_INCLUDE_DIR: Gloo's headers, which LibTorch's own include and its wheel does not have.
+# Sets ARTICLE_GLOO_INCLUDE_DIR: Gloo's headers, which LibTorch's own include and its wheel does not
+# have.
 linked_neurons_local_copy(Gloo gloo)
 find_path(ARTICLE_GLOO_INCLUDE_DIR gloo/algorithm.h
           HINTS "${gloo}" "${gloo}/include" "${torch}/include")

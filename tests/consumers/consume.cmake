@@ -1,5 +1,5 @@
-# cmake -D SOURCE=... -D BUILD=... [-D ...] -P consume.cmake: configures and builds a consumer in a fresh
-# folder, runs its programs, and checks what was said and linked.
+# cmake -D SOURCE=... -D BUILD=... [-D ...] -P consume.cmake: configures and builds a consumer in a
+# fresh folder, runs its programs, and checks what was said and linked.
 #   OPTIONS   for the configure step
 #   SAYS      a regular expression that the configure step's output has to match
 #   FAILS     set: the configure step has to fail; nothing is built

@@ -11,12 +11,12 @@
 
 /// The templates of an activation's layer that no caller needs to see: what is behind them is not
 /// compiled again. `prefix` makes declarations or definitions of them.
-#define LINKED_NEURONS_LAYER(prefix, A)                               \
-  prefix template void cpu::forward<A>(                               \
-      const ForwardTask& task, Target target, std::int64_t cache);    \
-  prefix template void cpu::backward<A>(                              \
-      const BackwardTask& task, Target target, std::int64_t cache);   \
-  prefix template at::Tensor linked<A>(                               \
+#define LINKED_NEURONS_LAYER(prefix, A)                             \
+  prefix template void cpu::forward<A>(                             \
+      const ForwardTask& task, Target target, std::int64_t cache);  \
+  prefix template void cpu::backward<A>(                            \
+      const BackwardTask& task, Target target, std::int64_t cache); \
+  prefix template at::Tensor linked<A>(                             \
       const at::Tensor& input, const Parameters& parameters, std::int64_t dim, bool keep_output);
 
 #if defined(LINKED_NEURONS_WITH_LAYERS)
