@@ -17,9 +17,9 @@ struct Idx {
   std::vector<std::uint8_t> values;
 };
 
-/// Reads a file of unsigned bytes in `dimensions` dimensions. Throws std::runtime_error, its message
-/// naming the file, what was expected and what came, if the file cannot be read, is gzipped, is of
-/// another type or shape, ends too early or goes on too long.
+/// Reads a file of unsigned bytes in `dimensions` dimensions. Throws std::runtime_error, its
+/// message naming the file, what was expected and what came, if the file cannot be read, is
+/// gzipped, is of another type or shape, ends too early or goes on too long.
 Idx read_idx(const std::filesystem::path& path, std::size_t dimensions);
 
 } // namespace examples

@@ -19,8 +19,8 @@ struct Mnist {
   Split test;
 };
 
-/// Reads the data set of four files from `folder`. Throws std::runtime_error, its message naming the
-/// file or folder at fault, what was expected and what came.
+/// Reads the data set of four files from `folder`. Throws std::runtime_error, its message naming
+/// the file or folder at fault, what was expected and what came.
 Mnist load_mnist(const std::filesystem::path& folder);
 
 /// The folder of Fashion-MNIST that the build's target `fashion_mnist_images` fills. Throws
