@@ -40,8 +40,7 @@ foreach(program IN LISTS PROGRAMS)
 endforeach()
 
 # The layers are compiled in linked_neurons_layers, and in no file that gets them from the target.
-file(GLOB_RECURSE objects "${BUILD}/program/*/main.cpp.o" "${BUILD}/program/*/network.cpp.o"
-     "${BUILD}/*/linked_neurons_layers.dir/*.o")
+file(GLOB_RECURSE objects "${BUILD}/main.cpp.o" "${BUILD}/network.cpp.o" "${BUILD}/layers.cpp.o")
 set(compiled "")
 foreach(object IN LISTS objects)
   execute_process(COMMAND nm "${object}" OUTPUT_VARIABLE symbols COMMAND_ERROR_IS_FATAL ANY)
@@ -49,6 +48,6 @@ foreach(object IN LISTS objects)
     list(APPEND compiled "${object}")
   endif()
 endforeach()
-if(NOT compiled MATCHES "^[^;]*linked_neurons_layers.dir[^;]*$")
+if(NOT compiled MATCHES "^[^;]*layers.cpp.o$")
   message(FATAL_ERROR "The layers are compiled in: ${compiled}")
 endif()
