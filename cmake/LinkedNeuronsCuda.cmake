@@ -72,6 +72,15 @@ function(_linked_neurons_cudart out prefix major)
   set(${out} "${cudart}" PARENT_SCOPE)
 endfunction()
 
+# find_package(CUDAToolkit), which in CMake 3.25, told that this version is the least, stops at a
+# toolkit without nvToolsExt: at CUDA 13, and at nvcc alone.
+macro(_linked_neurons_find_cuda_toolkit)
+  set(_linked_neurons_least "${CMAKE_MINIMUM_REQUIRED_VERSION}")
+  set(CMAKE_MINIMUM_REQUIRED_VERSION 3.24)
+  find_package(CUDAToolkit QUIET)
+  set(CMAKE_MINIMUM_REQUIRED_VERSION "${_linked_neurons_least}")
+endmacro()
+
 # Makes the target linked_neurons_cuda where LINKED_NEURONS_CUDA, LibTorch and the toolkit allow it, and
 # sets LINKED_NEURONS_CUDA_TEXT: whether, and why.
 function(linked_neurons_make_cuda include_dir)
@@ -92,7 +101,7 @@ function(linked_neurons_make_cuda include_dir)
   if(NOT major)
     off("this LibTorch is a CPU build")
   endif()
-  find_package(CUDAToolkit QUIET)
+  _linked_neurons_find_cuda_toolkit()
   if(NOT CUDAToolkit_FOUND OR NOT CUDAToolkit_NVCC_EXECUTABLE)
     off("this LibTorch is a CUDA ${major} build, but no CUDA toolkit (nvcc) was found")
   endif()

@@ -82,7 +82,7 @@ function(linked_neurons_pypi_nvcc)
     return()
   elseif(LINKED_NEURONS_PYPI STREQUAL "AUTO")
     # A device could run what nvcc compiles, and nvcc is all that is missing.
-    find_package(CUDAToolkit QUIET)
+    _linked_neurons_find_cuda_toolkit()
     if(CUDAToolkit_NVCC_EXECUTABLE OR NOT EXISTS /proc/driver/nvidia/version)
       return()
     endif()
