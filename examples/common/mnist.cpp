@@ -87,7 +87,7 @@ Mnist load_mnist(const fs::path& folder) {
 }
 
 fs::path find_fashion_mnist() {
-  const fs::path folder = LINKED_NEURONS_FETCHED_DATA_DIR;
+  fs::path folder = LINKED_NEURONS_FETCHED_DATA_DIR;
   const std::string problem = obstacle(folder);
   if (!problem.empty()) {
     throw std::runtime_error(

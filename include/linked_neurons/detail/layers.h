@@ -11,6 +11,7 @@
 
 /// The templates of an activation's layer that no caller needs to see: what is behind them is not
 /// compiled again. `prefix` makes declarations or definitions of them.
+// NOLINTBEGIN(bugprone-macro-parentheses): prefix is a keyword, or nothing
 #define LINKED_NEURONS_LAYER(prefix, A)                             \
   prefix template void cpu::forward<A>(                             \
       const ForwardTask& task, Target target, std::int64_t cache);  \
@@ -18,6 +19,7 @@
       const BackwardTask& task, Target target, std::int64_t cache); \
   prefix template at::Tensor linked<A>(                             \
       const at::Tensor& input, const Parameters& parameters, std::int64_t dim, bool keep_output);
+// NOLINTEND(bugprone-macro-parentheses)
 
 #if defined(LINKED_NEURONS_WITH_LAYERS)
 namespace linked_neurons::detail {
