@@ -35,17 +35,17 @@ int main() {{
 """
 
 
-def programs(layers):
+def programs():
     """Texts and further options by name."""
     include = "#include <linked_neurons/linked_neurons.h>"
     use = {layer: f"linked_neurons::{layer} {layer.lower()};\n  {layer.lower()}(x).sum().backward();"
-           for layer in layers}
+           for layer in LAYERS}
     every = PROGRAM.format(include=include, use="\n  ".join(use.values()))
     texts = {BASELINE: (PROGRAM.format(include="", use=""), ()),
              "included only": (PROGRAM.format(include=include, use=""), ()),
              "all layers used, CMake target": (every, (TARGET,)),
              "all layers used": (every, ())}
-    for layer in layers:
+    for layer in LAYERS:
         texts[f"{layer} used"] = PROGRAM.format(include=include, use=use[layer]), ()
     return texts
 
@@ -90,7 +90,7 @@ def main():
         folders += ["-isystem", str(folder), "-isystem", str(folder / "torch/csrc/api/include")]
     with tempfile.TemporaryDirectory() as name:
         sources = {}
-        cases = {case: program for case, program in programs(LAYERS).items()
+        cases = {case: program for case, program in programs().items()
                  if case == BASELINE or re.search(args.filter, case)}
         for index, (case, (text, _)) in enumerate(cases.items()):
             sources[case] = Path(name) / f"{index}.cpp"

@@ -25,12 +25,12 @@ function(linked_neurons_local_copy name out)
   endif()
 endfunction()
 
-# Sets `out` to what to tell somebody whose dependency could not be had, for these reasons.
-function(linked_neurons_missing name problem out)
+# Stops, and tells somebody whose dependency could not be had why, and what to do.
+function(linked_neurons_missing name problem)
   get_property(package GLOBAL PROPERTY LINKED_NEURONS_${name}_DEBIAN)
   get_property(variable GLOBAL PROPERTY LINKED_NEURONS_${name}_LOCAL)
-  set(${out} "linked_neurons: ${name} could not be had:${problem}\n\
-Install Debian's package ${package}, or set ${variable} to the folder of a local copy." PARENT_SCOPE)
+  message(FATAL_ERROR "linked_neurons: ${name} could not be had:${problem}\n"
+                      "Install Debian's package ${package}, or set ${variable} to the folder of a local copy.")
 endfunction()
 
 # Every function below that ends in `problem` leaves there what stood in its way, or nothing.
@@ -192,13 +192,11 @@ function(linked_neurons_find_or_fetch name)
     if(${name}_FOUND)
       return()
     elseif(folder)
-      linked_neurons_missing(${name} "\n  ${folder} is no such copy, installed or unpacked" text)
-      message(FATAL_ERROR "${text}")
+      linked_neurons_missing(${name} "\n  ${folder} is no such copy, installed or unpacked")
     endif()
     linked_neurons_fetch(${name} folder problem)
     if(problem)
-      linked_neurons_missing(${name} "${problem}" text)
-      message(FATAL_ERROR "${text}")
+      linked_neurons_missing(${name} "${problem}")
     endif()
   endif()
   if(NOT EXISTS "${folder}/CMakeLists.txt")

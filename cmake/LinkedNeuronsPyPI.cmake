@@ -44,7 +44,7 @@ function(_linked_neurons_pip environment problem)
     set(${problem} "python3 -m venv failed (Debian's package: python3-venv)" PARENT_SCOPE)
     return()
   endif()
-  # Python compiles what it imports; all of torch takes it half a minute.
+  # Python compiles a module when it first imports it; few of torch's are imported here.
   execute_process(COMMAND "${environment}/bin/python" -m pip install --quiet --no-compile ${ARGN}
                   RESULT_VARIABLE result)
   if(NOT result EQUAL 0)

@@ -9,7 +9,7 @@
 namespace fashion_mnist {
 
 struct Options {
-  std::string data_dir;          ///< Empty: the folders that common/mnist.h names.
+  std::string data_dir;          ///< Empty: the folder that the build fills.
   std::string device;            ///< Empty: CUDA if there is a device, else the CPU.
   std::int64_t epochs = 2;       ///< At least 1.
   std::int64_t batch_size = 100; ///< At least 1.
