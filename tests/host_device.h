@@ -6,11 +6,12 @@
 
 #include <ucontext.h>
 
+#include <csetjmp>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
-#include <vector>
 
 #if defined(__SANITIZE_ADDRESS__)
 #include <pthread.h>
@@ -28,24 +29,35 @@ struct Dim {
   unsigned x, y;
 };
 
-/// One thread of a block: a stack of its own, and the place where it waits.
+/// One thread of a block: a stack of its own, and the place where it waits. It runs the body of one
+/// block after another, as a loop that never ends: a new context costs three calls of the system.
 class Fibre {
  public:
-  void start(ucontext_t* scheduler, void (*entry)()) {
-    if (stack_ == nullptr) {
-      stack_ = std::make_unique<char[]>(kStackSize);
-    }
-    getcontext(&context_);
-    context_.uc_stack.ss_sp = stack_.get();
-    context_.uc_stack.ss_size = kStackSize;
-    context_.uc_link = scheduler;
-    makecontext(&context_, entry, 0);
-    finished = false;
+  explicit Fibre(void (*loop)()) : stack_(std::make_unique<char[]>(kStackSize)) {
+    getcontext(&start_);
+    start_.uc_stack.ss_sp = stack_.get();
+    start_.uc_stack.ss_size = kStackSize;
+    makecontext(&start_, loop, 0);
   }
 
-  ucontext_t* context() {
-    return &context_;
+  /// Goes on in this fibre, and returns once it jumps to `here`.
+  void resume(std::jmp_buf& here) {
+    if (_setjmp(here) == 0) {
+      if (started_) {
+        _longjmp(place_, 1);
+      }
+      started_ = true;
+      setcontext(&start_);
+    }
   }
+
+  /// Goes on at `there`, and returns once somebody resumes this fibre.
+  void wait(std::jmp_buf& there) {
+    if (_setjmp(place_) == 0) {
+      _longjmp(there, 1);
+    }
+  }
+
   const char* stack() const {
     return stack_.get();
   }
@@ -54,30 +66,33 @@ class Fibre {
   bool finished = true;
 
  private:
-  ucontext_t context_ = {};
   std::unique_ptr<char[]> stack_;
+  ucontext_t start_ = {};
+  std::jmp_buf place_ = {};
+  bool started_ = false;
 };
 
 /// The block that runs: its threads, and the switches between them and the scheduler. Nothing
 /// throws inside a fibre.
 class Block {
  public:
+  static constexpr unsigned kThreads = 256;
+
   static Block& instance() {
     static Block block;
     return block;
   }
 
-  /// Runs `body` as each of `threads` threads, in ascending or descending order between barriers:
-  /// a result that depends on the order has a race.
-  void run(unsigned threads, bool descending, const std::function<void()>& body) {
+  /// Runs `body` as each of the threads, in ascending or descending order between barriers: a
+  /// result that depends on the order has a race.
+  void run(bool descending, const std::function<void()>& body) {
     body_ = &body;
-    fibres_.resize(threads);
-    for (auto& fibre : fibres_) {
-      fibre.start(&scheduler_, &Block::enter);
+    for (Fibre& fibre : fibres_) {
+      fibre.finished = false;
     }
-    for (unsigned left = threads; left > 0;) {
-      for (unsigned i = 0; i < threads; ++i) {
-        thread.x = descending ? threads - 1 - i : i;
+    for (unsigned left = kThreads; left > 0;) {
+      for (unsigned i = 0; i < kThreads; ++i) {
+        thread.x = descending ? kThreads - 1 - i : i;
         Fibre& fibre = fibres_[thread.x];
         if (!fibre.finished) {
           resume(fibre);
@@ -90,7 +105,7 @@ class Block {
   /// Waits until all threads have come here, or returned.
   void synchronize() {
     const Dim self = thread;
-    leave(fibres_[self.x], false);
+    leave(fibres_[self.x]);
     thread = self;
   }
 
@@ -98,12 +113,20 @@ class Block {
   Dim block = {0, 0};
 
  private:
-  static void enter() {
+  Block() {
+    for (unsigned i = 0; i < kThreads; ++i) {
+      fibres_.emplace_back(&Block::loop);
+    }
+  }
+
+  static void loop() {
     Block& self = instance();
-    self.arrived(nullptr);
-    (*self.body_)();
-    self.fibres_[self.thread.x].finished = true;
-    self.leave(self.fibres_[self.thread.x], true);
+    Fibre& fibre = self.fibres_[self.thread.x];
+    for (self.arrived(nullptr);;) {
+      (*self.body_)();
+      fibre.finished = true;
+      self.leave(fibre);
+    }
   }
 
   // The address sanitizer must be told which stack is in use.
@@ -112,19 +135,18 @@ class Block {
     void* fake_stack = nullptr;
     __sanitizer_start_switch_fiber(&fake_stack, fibre.stack(), Fibre::kStackSize);
 #endif
-    swapcontext(&scheduler_, fibre.context());
+    fibre.resume(scheduler_);
 #if defined(__SANITIZE_ADDRESS__)
     __sanitizer_finish_switch_fiber(fake_stack, nullptr, nullptr);
 #endif
   }
 
-  void leave([[maybe_unused]] Fibre& fibre, [[maybe_unused]] bool for_good) {
+  void leave(Fibre& fibre) {
     void* fake_stack = nullptr;
 #if defined(__SANITIZE_ADDRESS__)
-    __sanitizer_start_switch_fiber(
-        for_good ? nullptr : &fake_stack, scheduler_stack_, scheduler_stack_size_);
+    __sanitizer_start_switch_fiber(&fake_stack, scheduler_stack_, scheduler_stack_size_);
 #endif
-    swapcontext(fibre.context(), &scheduler_);
+    fibre.wait(scheduler_);
     arrived(fake_stack);
   }
 
@@ -134,8 +156,8 @@ class Block {
 #endif
   }
 
-  ucontext_t scheduler_ = {};
-  std::vector<Fibre> fibres_;
+  std::jmp_buf scheduler_ = {};
+  std::deque<Fibre> fibres_; // a context may not move
   const std::function<void()>* body_ = nullptr;
 #if defined(__SANITIZE_ADDRESS__)
   const void* scheduler_stack_ = nullptr;
@@ -169,13 +191,11 @@ void launch(
     const Grid& grid,
     const host_device::Stream& stream,
     const Arguments&... arguments) {
-  constexpr unsigned kThreadsOfABlock = 256;
   const auto blocks = static_cast<unsigned>(grid.x * grid.y);
   for (unsigned i = 0; i < blocks; ++i) {
     const unsigned block = stream.descending ? blocks - 1 - i : i;
     blockIdx = {block % static_cast<unsigned>(grid.x), block / static_cast<unsigned>(grid.x)};
-    host_device::Block::instance().run(
-        kThreadsOfABlock, stream.descending, [&] { kernel(arguments...); });
+    host_device::Block::instance().run(stream.descending, [&] { kernel(arguments...); });
   }
 }
 
@@ -183,4 +203,4 @@ void launch(
 
 #include <linked_neurons/cuda/launch.cuh>
 
-static_assert(linked_neurons::cuda::kThreads == 256, "launch() above runs blocks of 256 threads");
+static_assert(linked_neurons::cuda::kThreads == host_device::Block::kThreads);

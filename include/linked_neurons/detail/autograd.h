@@ -51,7 +51,10 @@ class LinkedNode : public torch::autograd::Node {
   using Tensors = torch::autograd::variable_list;
 
   std::string name() const override {
-    return std::string("LinkedBackward<") + Activation::name + ">";
+    std::string name = "LinkedBackward<"; // g++ 12 warns of operator+ in C++20 (GCC's bug 105651)
+    name += Activation::name;
+    name += '>';
+    return name;
   }
 
   void release_variables() override {
