@@ -5,7 +5,7 @@
 // `benchmark_layers --benchmark_filter='lk_relu/.*/fp32/nhwc'`; README.md beside this file says
 // more.
 
-#include "peers.h"
+#include "implementations.h"
 #include "runner.h"
 
 #include <ATen/ops/randn_like.h>
@@ -47,6 +47,9 @@ const std::vector<Shape>& shapes() {
       {{8, 64, 28, 28}, true, false},
       {{128, 256, 14, 14}, false, true},
       {{32, 64, 56, 56}, true, false},
+      {{32, 128, 28, 28}, false, false},
+      {{32, 256, 28, 28}, false, false},
+      {{16, 512, 14, 14}, false, false},
       {{8192, 4096}, false, false},
       {{256, 64, 56, 56}, false, true},
   };
@@ -55,21 +58,25 @@ const std::vector<Shape>& shapes() {
 
 /// Bytes that backward keeps beyond the layer's output, which the next layer holds anyway. The
 /// input counts if it is kept: the layer before has no use for its own output, as a rule.
-std::int64_t kept_bytes(const Peer& peer, const Inputs& inputs) {
+std::int64_t kept_bytes(const Implementation& implementation, const Inputs& inputs) {
   const MemoryCounter counter(inputs.x.device().type());
   at::Tensor y;
   {
     Inputs own = inputs;
     own.x = inputs.x.clone();
-    y = peer.run(own);
+    y = implementation.run(own);
   }
   return counter.live() - static_cast<std::int64_t>(y.nbytes());
 }
 
 void run(
-    benchmark::State& state, Session& session, const Peer& peer, const Inputs& inputs, Pass pass) {
+    benchmark::State& state,
+    Session& session,
+    const Implementation& implementation,
+    const Inputs& inputs,
+    Pass pass) {
   using torch::autograd::grad;
-  const auto forward = [&] { return peer.run(inputs); };
+  const auto forward = [&] { return implementation.run(inputs); };
   const auto leaves = inputs.leaves();
   const at::Tensor y = forward();
   const at::Tensor grad_y = at::randn_like(y);
@@ -94,15 +101,15 @@ void run(
     call();
     state.counters["allocated_bytes"] = static_cast<double>(counter.allocated());
   }
-  state.counters["kept_bytes"] = static_cast<double>(kept_bytes(peer, inputs));
-  const std::int64_t floor = (pass != Pass::backward ? peer.floor.forward(inputs.x) : 0) +
-                             (pass != Pass::forward ? peer.floor.backward(inputs.x) : 0);
+  state.counters["kept_bytes"] = static_cast<double>(kept_bytes(implementation, inputs));
+  const std::int64_t floor = (pass != Pass::backward ? implementation.floor.forward(inputs.x) : 0) +
+                             (pass != Pass::forward ? implementation.floor.backward(inputs.x) : 0);
   const double seconds = session.measure(state, call);
   state.counters["floor_bytes"] = static_cast<double>(floor);
   state.counters["copy_percent"] = 100 * session.clock.copy_seconds(floor) / seconds;
 }
 
-/// The inputs of the case at hand: peers follow each other, and share them.
+/// The inputs of the case at hand: implementations follow each other, and share them.
 const Inputs& shared_inputs(
     const std::vector<std::int64_t>& sizes,
     at::ScalarType type,
@@ -116,8 +123,8 @@ const Inputs& shared_inputs(
   return inputs;
 }
 
-/// Every pass and peer of one shape, type and format; peers beside each other, for fairness on a
-/// machine whose speed changes from minute to minute.
+/// Every pass and implementation of one shape, type and format; implementations beside each other,
+/// for fairness on a machine whose speed changes from minute to minute.
 void append_cases(
     std::vector<Case>& cases,
     const std::vector<std::int64_t>& sizes,
@@ -129,24 +136,24 @@ void append_cases(
                        : format == at::MemoryFormat::Contiguous ? "nchw"
                                                                 : "nhwc";
   for (const auto& [pass_name, pass] : kPasses) {
-    for (const Peer& peer : peers()) {
-      if (linked_only && !peer.linked) {
+    for (const Implementation& implementation : implementations()) {
+      if (linked_only && !implementation.linked) {
         continue;
       }
       for (const bool bias : {false, true}) {
-        if (bias && !peer.linked) {
+        if (bias && !implementation.linked) {
           continue;
         }
-        std::string name = std::string("layer/") + peer.activation + "/" + peer.variant +
-                           (bias ? "_bias/" : "/") + pass_name + "/" + type.name + "/" + layout +
-                           "/" + shape_name(sizes);
-        const auto body = [sizes, type, format, bias, pass = pass, &peer](
+        std::string name = std::string("layer/") + implementation.activation + "/" +
+                           implementation.variant + (bias ? "_bias/" : "/") + pass_name + "/" +
+                           type.name + "/" + layout + "/" + shape_name(sizes);
+        const auto body = [sizes, type, format, bias, pass = pass, &implementation](
                               benchmark::State& state, Session& session) {
           Inputs inputs = shared_inputs(sizes, type.type, format, session.device);
           if (!bias) {
             inputs.bias = at::Tensor();
           }
-          run(state, session, peer, inputs, pass);
+          run(state, session, implementation, inputs, pass);
         };
         cases.push_back({std::move(name), brief && !bias && pass != Pass::backward, body});
       }

@@ -35,8 +35,8 @@ class Clock {
   double seconds(const Call& call);
 
   /// Seconds that LibTorch's copy_() takes to read and write `bytes` in all, so half of them each:
-  /// a median. Measured anew when the size is another than the last one: peers share a figure, and
-  /// it comes from the same minute as theirs.
+  /// a median. Measured anew when the size is another than the last one: implementations share a
+  /// figure, and it comes from the same minute as theirs.
   double copy_seconds(std::int64_t bytes);
 
  private:

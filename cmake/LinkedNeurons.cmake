@@ -11,7 +11,7 @@ set(LINKED_NEURONS_CUDA AUTO CACHE STRING
 set_property(CACHE LINKED_NEURONS_CUDA PROPERTY STRINGS AUTO ON OFF)
 
 # Completes `target`, an INTERFACE library, with the headers in include_dir, linked_neurons::torch,
-# the compiled layers and the CUDA kernels. Sets LINKED_NEURONS_TEXT: what is on and what is off.
+# the compiled layers and the CUDA kernels. Sets LINKED_NEURONS_SUMMARY: what is on and what is off.
 function(linked_neurons_complete target include_dir)
   linked_neurons_make_cuda("${include_dir}")
   linked_neurons_make_layers("${include_dir}")
@@ -23,9 +23,9 @@ function(linked_neurons_complete target include_dir)
     target_compile_definitions(${target} INTERFACE LINKED_NEURONS_WITH_CUDA)
   endif()
   get_target_property(version linked_neurons::torch LINKED_NEURONS_VERSION)
-  set(LINKED_NEURONS_TEXT
+  set(LINKED_NEURONS_SUMMARY
       "LibTorch ${version} in ${LINKED_NEURONS_TORCH_PREFIX} (${LINKED_NEURONS_TORCH_FROM}); \
-${LINKED_NEURONS_CUDA_TEXT}" PARENT_SCOPE)
+${LINKED_NEURONS_CUDA_SUMMARY}" PARENT_SCOPE)
   linked_neurons_make_torch_ops(${target} "${include_dir}")
 endfunction()
 

@@ -82,20 +82,20 @@ macro(_linked_neurons_find_cuda_toolkit)
 endmacro()
 
 # Makes the target linked_neurons_cuda where LINKED_NEURONS_CUDA, LibTorch and the toolkit allow it, and
-# sets LINKED_NEURONS_CUDA_TEXT: whether, and why.
+# sets LINKED_NEURONS_CUDA_SUMMARY: whether, and why.
 function(linked_neurons_make_cuda include_dir)
   macro(off reason)
     if(LINKED_NEURONS_CUDA STREQUAL "ON")
       message(FATAL_ERROR "linked_neurons: LINKED_NEURONS_CUDA is ON, but ${reason}.")
     endif()
-    set(LINKED_NEURONS_CUDA_TEXT "CUDA kernels off: ${reason}" PARENT_SCOPE)
+    set(LINKED_NEURONS_CUDA_SUMMARY "CUDA kernels off: ${reason}" PARENT_SCOPE)
     return()
   endmacro()
 
   if(NOT LINKED_NEURONS_CUDA MATCHES "^(AUTO|ON)$")
     off("LINKED_NEURONS_CUDA is ${LINKED_NEURONS_CUDA}")
   endif()
-  get_target_property(major linked_neurons::torch LINKED_NEURONS_CUDA)
+  get_target_property(major linked_neurons::torch LINKED_NEURONS_TORCH_CUDA)
   get_target_property(prefix linked_neurons::torch LINKED_NEURONS_PREFIX)
   get_target_property(standard linked_neurons::torch LINKED_NEURONS_STANDARD)
   if(NOT major)
@@ -131,7 +131,7 @@ function(linked_neurons_make_cuda include_dir)
   target_include_directories(linked_neurons_cuda PRIVATE "${include_dir}")
   linked_neurons_add_cuda_sources(linked_neurons_cuda
     "${include_dir}/linked_neurons/cuda/linked_neurons.cu")
-  set(LINKED_NEURONS_CUDA_TEXT
+  set(LINKED_NEURONS_CUDA_SUMMARY
       "CUDA kernels on: nvcc ${CUDAToolkit_VERSION}, architectures ${architectures}" PARENT_SCOPE)
 endfunction()
 

@@ -8,7 +8,7 @@ include_guard(GLOBAL)
 function(linked_neurons_make_layers include_dir)
   # Static, so that there is nothing more to ship with a program, and position independent, so that
   # a shared library can take it in. Compiled when something links it.
-  add_library(linked_neurons_layers STATIC EXCLUDE_FROM_ALL "${include_dir}/linked_neurons/layers.cpp")
+  add_library(linked_neurons_layers STATIC EXCLUDE_FROM_ALL "${include_dir}/linked_neurons/detail/layers.cpp")
   set_target_properties(linked_neurons_layers PROPERTIES POSITION_INDEPENDENT_CODE ON)
   target_include_directories(linked_neurons_layers PRIVATE "${include_dir}")
   target_link_libraries(linked_neurons_layers PUBLIC linked_neurons::torch)

@@ -237,7 +237,7 @@ function(linked_neurons_make_torch prefix)
     LINKED_NEURONS_PREFIX "${prefix}"
     LINKED_NEURONS_LIBDIR "${libdir}"
     LINKED_NEURONS_STANDARD "${standard}"
-    LINKED_NEURONS_CUDA "${cuda}")
+    LINKED_NEURONS_TORCH_CUDA "${cuda}")
 
   linked_neurons_check_one_torch()
   cmake_language(DEFER CALL linked_neurons_check_one_torch)

@@ -10,7 +10,7 @@ function(linked_neurons_make_torch_ops target include_dir)
     return()
   endif()
   add_library(linked_neurons_torch_ops SHARED EXCLUDE_FROM_ALL
-    "${include_dir}/linked_neurons/torch_ops.cpp")
+    "${include_dir}/linked_neurons/torch_ops/torch_ops.cpp")
   target_link_libraries(linked_neurons_torch_ops PRIVATE ${target})
 endfunction()
 

@@ -18,8 +18,13 @@ namespace ln = linked_neurons;
 using at::Tensor;
 
 /// The layers as the parameters of typed tests, and their names there.
-using Activations = testing::
-    Types<ln::activation::ReLU, ln::activation::PReLU, ln::activation::SELU, ln::activation::Swish>;
+template <class Nothing, class... All>
+struct TypesWithout {
+  using Types = testing::Types<All...>;
+};
+#define TESTS_TYPE(A, function, Module) , ln::activation::A
+using Activations = TypesWithout<void LINKED_NEURONS_FOR_ALL_ACTIVATIONS(TESTS_TYPE)>::Types;
+#undef TESTS_TYPE
 
 struct ActivationNames {
   template <class Activation>
@@ -51,8 +56,8 @@ inline Tensor base(ln::activation::Swish /*activation*/, const Tensor& z, const 
 
 /// Whether results equal LibTorch's to the bit.
 template <class Activation>
-inline constexpr bool is_exact = std::is_base_of_v<ln::activation::ReLU, Activation> ||
-                                 std::is_same_v<Activation, ln::activation::PReLU>;
+inline constexpr bool is_bit_exact = std::is_base_of_v<ln::activation::ReLU, Activation> ||
+                                     std::is_same_v<Activation, ln::activation::PReLU>;
 
 /// A bias, one number a channel, as it broadcasts against x.
 inline Tensor broadcast_bias(const Tensor& bias, const Tensor& x, int64_t dim) {
@@ -90,7 +95,7 @@ Results reference(
     const Tensor& bias = {}) {
   Tensor z = x.detach();
   if (bias.defined()) {
-    const auto compute = ln::detail::compute_type(x.scalar_type());
+    const auto compute = ln::detail::to_opmath_type(x.scalar_type());
     z = z.to(compute) + broadcast_bias(bias.detach().to(compute), x, dim);
   }
   const Tensor leaf = z.to(type).requires_grad_();

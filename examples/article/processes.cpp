@@ -100,8 +100,8 @@ Place launched_place() {
   return place;
 }
 
-Group join(const Place& place, const c10::Device& device, std::chrono::seconds timeout) {
-  Group group;
+AlignedVector join(const Place& place, const c10::Device& device, std::chrono::seconds timeout) {
+  AlignedVector group;
   group.rank = place.rank;
   group.size = place.size;
   if (place.size == 1) {

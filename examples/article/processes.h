@@ -14,7 +14,7 @@
 namespace article {
 
 /// The processes of one training.
-struct Group {
+struct AlignedVector {
   int rank = 0;
   int size = 1;
   /// Puts the sum over all processes in the tensor's place. Throws std::runtime_error if one of
@@ -48,7 +48,7 @@ Place launched_place();
 
 /// Makes the processes meet. `timeout`: how long to wait for the others, here and at each sum.
 /// Throws examples::UsageError, saying why, if this build cannot do that on the device.
-Group join(const Place& place, const c10::Device& device, std::chrono::seconds timeout);
+AlignedVector join(const Place& place, const c10::Device& device, std::chrono::seconds timeout);
 
 /// Runs `work` in `size` processes, copies of this one, and returns what the program is to exit
 /// with: 0 if all of them returned 0. One that fails or dies ends the others. To be called before

@@ -13,7 +13,7 @@ struct Epoch {
   double loss = 0, accuracy = 0;         ///< Training, averages over the epoch.
   double val_loss = 0, val_accuracy = 0; ///< Validation.
   double seconds = 0;                    ///< Training time of the epoch.
-  std::int64_t dead_units = 0;           ///< dead_units.h says what is counted.
+  std::int64_t dead_units = 0;           ///< activations.h says what is counted.
 };
 
 /// What tells one run from another; its folder is

@@ -93,7 +93,7 @@ class Run {
   Run(const RunOptions& options,
       const PlannedRun& planned,
       const Dataset& data,
-      const Group& group,
+      const AlignedVector& group,
       std::string title)
       : settings_(planned.settings), group_(group), title_(std::move(title)),
         folder_(run_folder(options.out, planned.key)), trainer_(
@@ -208,7 +208,7 @@ class Run {
   }
 
   Settings settings_;
-  Group group_;
+  AlignedVector group_;
   std::string title_;
   fs::path folder_;
   Trainer trainer_;
@@ -252,7 +252,7 @@ void run_all(const RunOptions& options, const Place& place) {
   const c10::Device device = choose_device(options, place);
   prepare(options, place, device);
   const std::vector<PlannedRun> runs = plan_runs(options);
-  const Group group = join(place, device, std::chrono::seconds(options.timeout));
+  const AlignedVector group = join(place, device, std::chrono::seconds(options.timeout));
   std::map<std::string, Dataset> loaded;
   Progress progress;
   std::size_t number = 0;

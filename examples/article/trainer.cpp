@@ -66,7 +66,7 @@ void wait_for(const c10::Device& device) {
 
 } // namespace
 
-Trainer::Trainer(const Training& training, const Dataset& data, const Group& group)
+Trainer::Trainer(const Training& training, const Dataset& data, const AlignedVector& group)
     : training_(training), data_(data), group_(group), device_(data.train.pixels.device()),
       network_(seeded_network(training, data)), activations_(find_activations(network_)),
       parameters_(*network_), optimizer_(training.settings, parameters_),

@@ -46,7 +46,7 @@ class Trainer {
   using Report = std::function<void(double done, const std::function<Averages()>& averages)>;
 
   /// The data set is on the device.
-  Trainer(const Training& training, const Dataset& data, const Group& group);
+  Trainer(const Training& training, const Dataset& data, const AlignedVector& group);
 
   /// Trains and validates. `number` counts from 1.
   Epoch run_epoch(int number, const Report& report);
@@ -70,7 +70,7 @@ class Trainer {
 
   Training training_;
   Dataset data_;
-  Group group_;
+  AlignedVector group_;
   c10::Device device_;
   Network network_;
   std::vector<ActivationLayer> activations_;

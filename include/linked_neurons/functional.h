@@ -7,13 +7,21 @@
 /// axis; double, float, half or bfloat16; any strides. Output: the input's type, device and memory
 /// format. Differentiable twice. Bad input throws `c10::Error`.
 ///
-/// Each is a template, also where it names its activation: so a file compiles what it calls.
+/// Every function is a template, even one of a fixed activation, so that a source file compiles
+/// only the functions that it calls.
 #pragma once
 
 #include <linked_neurons/detail/layers.h>
 #include <linked_neurons/options.h>
 
+#include <type_traits>
+
 namespace linked_neurons::functional {
+
+template <class Activation>
+using WithSlopes = std::enable_if_t<Activation::has_weight, int>;
+template <class Activation>
+using WithoutSlopes = std::enable_if_t<!Activation::has_weight, int>;
 
 /// The linked layer of any activation struct without slopes (activation/activation.h).
 /// `bias`, one number a channel, is added to `input` before the activation (in float for 16-bit
@@ -62,62 +70,42 @@ at::Tensor linked(
   return linked<Activation>(input, weight_pos, weight_neg, at::Tensor(), options);
 }
 
-/// LK-ReLU: g(x) = max(x, 0). Keeps two bits an element for backward, or the output.
-template <class Activation = activation::ReLU>
-at::Tensor lk_relu(const at::Tensor& input, const LKReLUOptions& options = {}) {
-  return linked<Activation>(input, options);
-}
-/// LK-ReLU of input + bias.
-template <class Activation = activation::ReLU>
-at::Tensor lk_relu(
-    const at::Tensor& input, const at::Tensor& bias, const LKReLUOptions& options = {}) {
-  return linked<Activation>(input, bias, options);
-}
-
-/// LK-PReLU: g(x) = x for x > 0, else slope * x. Keeps two bits an element, the slopes and, where
-/// these are differentiated, the output. Of the options only `dim` is read: the slopes' own size
-/// says how many they are.
-template <class Activation = activation::PReLU>
-at::Tensor lk_prelu(
-    const at::Tensor& input,
-    const at::Tensor& weight_pos,
-    const at::Tensor& weight_neg,
-    const LKPReLUOptions& options = {}) {
-  return linked<Activation>(input, weight_pos, weight_neg, options.dim());
-}
-/// LK-PReLU of input + bias.
-template <class Activation = activation::PReLU>
-at::Tensor lk_prelu(
-    const at::Tensor& input,
-    const at::Tensor& weight_pos,
-    const at::Tensor& weight_neg,
-    const at::Tensor& bias,
-    const LKPReLUOptions& options = {}) {
-  return linked<Activation>(input, weight_pos, weight_neg, bias, options.dim());
-}
-
-/// LK-SELU: g(x) = lambda * x for x > 0, else lambda * alpha * (e^x - 1). Keeps the output.
-template <class Activation = activation::SELU>
-at::Tensor lk_selu(const at::Tensor& input, const LKSELUOptions& options = {}) {
-  return linked<Activation>(input, options);
-}
-/// LK-SELU of input + bias.
-template <class Activation = activation::SELU>
-at::Tensor lk_selu(
-    const at::Tensor& input, const at::Tensor& bias, const LKSELUOptions& options = {}) {
-  return linked<Activation>(input, bias, options);
-}
-
-/// LK-Swish: g(x) = x * sigmoid(x). Keeps the output.
-template <class Activation = activation::Swish>
-at::Tensor lk_swish(const at::Tensor& input, const LKSwishOptions& options = {}) {
-  return linked<Activation>(input, options);
-}
-/// LK-Swish of input + bias.
-template <class Activation = activation::Swish>
-at::Tensor lk_swish(
-    const at::Tensor& input, const at::Tensor& bias, const LKSwishOptions& options = {}) {
-  return linked<Activation>(input, bias, options);
-}
+/// The functions of the library's own activations, `lk_relu` and so on: `linked` of each of them.
+///
+/// lk_relu: g(x) = max(x, 0). Saves two bits an element for backward, or the output.
+/// lk_prelu: g(x) = x for x > 0, else slope * x. Saves two bits an element, the slopes and, where
+/// these are differentiated, the output. Of the options only `dim` is read: the sizes of the slopes
+/// say how many they are.
+/// lk_selu: g(x) = lambda * x for x > 0, else lambda * alpha * (e^x - 1). Saves the output.
+/// lk_swish: g(x) = x * sigmoid(x). Saves the output.
+#define LINKED_NEURONS_FUNCTION(A, function, Module)                                          \
+  template <class Activation = activation::A, WithoutSlopes<Activation> = 0>                  \
+  at::Tensor function(const at::Tensor& input, const Module##Options& options = {}) {         \
+    return linked<Activation>(input, options);                                                \
+  }                                                                                           \
+  template <class Activation = activation::A, WithoutSlopes<Activation> = 0>                  \
+  at::Tensor function(                                                                        \
+      const at::Tensor& input, const at::Tensor& bias, const Module##Options& options = {}) { \
+    return linked<Activation>(input, bias, options);                                          \
+  }                                                                                           \
+  template <class Activation = activation::A, WithSlopes<Activation> = 0>                     \
+  at::Tensor function(                                                                        \
+      const at::Tensor& input,                                                                \
+      const at::Tensor& weight_pos,                                                           \
+      const at::Tensor& weight_neg,                                                           \
+      const Module##Options& options = {}) {                                                  \
+    return linked<Activation>(input, weight_pos, weight_neg, options.dim());                  \
+  }                                                                                           \
+  template <class Activation = activation::A, WithSlopes<Activation> = 0>                     \
+  at::Tensor function(                                                                        \
+      const at::Tensor& input,                                                                \
+      const at::Tensor& weight_pos,                                                           \
+      const at::Tensor& weight_neg,                                                           \
+      const at::Tensor& bias,                                                                 \
+      const Module##Options& options = {}) {                                                  \
+    return linked<Activation>(input, weight_pos, weight_neg, bias, options.dim());            \
+  }
+LINKED_NEURONS_FOR_ALL_ACTIVATIONS(LINKED_NEURONS_FUNCTION)
+#undef LINKED_NEURONS_FUNCTION
 
 } // namespace linked_neurons::functional

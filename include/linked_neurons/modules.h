@@ -10,7 +10,6 @@
 
 #include <ostream>
 #include <string>
-#include <type_traits>
 
 namespace linked_neurons {
 
@@ -22,7 +21,7 @@ namespace linked_neurons {
 template <class Activation>
 class LinkedImpl : public torch::nn::Cloneable<LinkedImpl<Activation>> {
  public:
-  using Options = std::conditional_t<Activation::has_weight, LKPReLUOptions, LinkedOptions>;
+  using Options = OptionsOf<Activation>;
 
   explicit LinkedImpl(const Options& options_ = {}) : options(options_) {
     LinkedImpl::reset();
@@ -134,14 +133,11 @@ class Linked : public torch::nn::ModuleHolder<LinkedImpl<Activation>> {
   using Impl = LinkedImpl<Activation>;
 };
 
-using LKReLUImpl = LinkedImpl<activation::ReLU>;
-using LKPReLUImpl = LinkedImpl<activation::PReLU>;
-using LKSELUImpl = LinkedImpl<activation::SELU>;
-using LKSwishImpl = LinkedImpl<activation::Swish>;
-
-TORCH_MODULE(LKReLU);
-TORCH_MODULE(LKPReLU);
-TORCH_MODULE(LKSELU);
-TORCH_MODULE(LKSwish);
+/// `LKReLU` and so on: the modules of the library's own activations.
+#define LINKED_NEURONS_MODULE(A, function, Module) \
+  using Module##Impl = LinkedImpl<activation::A>;  \
+  TORCH_MODULE(Module);
+LINKED_NEURONS_FOR_ALL_ACTIVATIONS(LINKED_NEURONS_MODULE)
+#undef LINKED_NEURONS_MODULE
 
 } // namespace linked_neurons

@@ -2,9 +2,12 @@
 /// Options of the linked layers, in the style of `torch/nn/options/activation.h`.
 #pragma once
 
+#include <linked_neurons/activation/all.h>
+
 #include <torch/arg.h>
 
 #include <cstdint>
+#include <type_traits>
 #include <vector>
 
 namespace linked_neurons {
@@ -30,16 +33,12 @@ struct LinkedOptions {
   TORCH_ARG(bool, keep_output) = false;
 };
 
-using LKReLUOptions = LinkedOptions;
-using LKSELUOptions = LinkedOptions;
-using LKSwishOptions = LinkedOptions;
-
-/// Options of `LKPReLU`.
+/// Options of every linked layer with trained slopes.
 ///
 /// ```cpp
 /// LKPReLU layer(LKPReLUOptions().num_parameters(64).init(0));
 /// ```
-struct LKPReLUOptions {
+struct LinkedSlopesOptions {
   /// Slopes of each half: 1, or C, one for each channel of the input.
   TORCH_ARG(std::int64_t, num_parameters) = 1;
 
@@ -55,5 +54,15 @@ struct LKPReLUOptions {
   /// As `LinkedOptions::bias`.
   TORCH_ARG(std::int64_t, bias) = 0;
 };
+
+/// The options of an activation's layer.
+template <class Activation>
+using OptionsOf = std::conditional_t<Activation::has_weight, LinkedSlopesOptions, LinkedOptions>;
+
+/// `LKReLUOptions` and so on, one for each of the library's own modules.
+#define LINKED_NEURONS_OPTIONS(A, function, Module) \
+  using Module##Options = OptionsOf<activation::A>;
+LINKED_NEURONS_FOR_ALL_ACTIVATIONS(LINKED_NEURONS_OPTIONS)
+#undef LINKED_NEURONS_OPTIONS
 
 } // namespace linked_neurons

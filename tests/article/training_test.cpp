@@ -46,7 +46,7 @@ TEST_P(Smoke, EveryVariantAndActivation) {
        variants(experiment, {{"batch-size", "4"}, {"linked-batch-size", "4"}})) {
     for (const std::string& name : experiment.activations) {
       SCOPED_TRACE(variant.name + " " + name);
-      Trainer trainer({variant.settings, find_activation(name)}, data, Group());
+      Trainer trainer({variant.settings, find_activation(name)}, data, AlignedVector());
       int steps = 0;
       const Epoch epoch = trainer.run_epoch(1, [&](double, const auto& averages) {
         EXPECT_TRUE(std::isfinite(averages().loss));
@@ -94,7 +94,7 @@ TEST(Training, IsRepeatable) {
   for (const auto& [experiment, activation] : random_ones) {
     Training training = training_of(experiment, activation, {{"batch-size", "4"}});
     const auto run = [&] {
-      Trainer trainer(training, data, Group());
+      Trainer trainer(training, data, AlignedVector());
       trainer.run_epoch(1, quiet);
       return trainer.run_epoch(2, quiet);
     };
@@ -111,10 +111,10 @@ TEST(Training, GoesOnFromACheckpointAsIfItHadNotStopped) {
   const Dataset data = small_data(12, 12);
   for (const auto& [experiment, activation] : random_ones) {
     const Training training = training_of(experiment, activation, {{"batch-size", "4"}});
-    Trainer through(training, data, Group());
+    Trainer through(training, data, AlignedVector());
     const Epoch first = through.run_epoch(1, quiet);
     save_checkpoint(file, through, {{"lr", "1"}}, {first});
-    Trainer resumed(training, data, Group());
+    Trainer resumed(training, data, AlignedVector());
     const std::vector<Epoch> epochs = load_checkpoint(file, resumed, {{"lr", "1"}});
     ASSERT_EQ(epochs.size(), 1U);
     expect_same(epochs[0], first);
@@ -128,14 +128,14 @@ TEST(Checkpoints, OfOtherTrainingsAreErrorsThatSayInWhat) {
   const fs::path file = folder / "last.pt";
   const Dataset data = small_data(4, 12);
   const Training training = training_of("width", "relu", {{"filters", "2"}});
-  Trainer trainer(training, data, Group());
+  Trainer trainer(training, data, AlignedVector());
   save_checkpoint(file, trainer, {{"lr", "1"}}, {});
   expect_error<std::runtime_error>(
       [&] {
         load_checkpoint(file, trainer, {{"lr", "2"}});
       },
       {file.string(), "trained with lr 1, not 2"});
-  Trainer wider(training_of("width", "relu", {{"filters", "3"}}), data, Group());
+  Trainer wider(training_of("width", "relu", {{"filters", "3"}}), data, AlignedVector());
   expect_error<std::runtime_error>(
       [&] {
         load_checkpoint(file, wider, {{"lr", "1"}});
@@ -159,7 +159,7 @@ TEST(Training, LearnsWhatIsEasyToTell) {
             "lk_selu",
             {{"optimizer", optimizer}, {"lr", "0.002"}, {"offset", "0"}, {"batch-size", "8"}}),
         data,
-        Group());
+        AlignedVector());
     const double before = trainer.run_epoch(1, quiet).loss;
     double after = before;
     for (int epoch = 2; epoch <= 60; ++epoch) {
@@ -198,7 +198,7 @@ TEST(DeadUnits, AreCountedOverAllLayersAndImages) {
   const auto dead = [&](const char* activation, double offset) {
     training.activation = find_activation(activation);
     training.settings.offset = offset;
-    Trainer trainer(training, data, Group());
+    Trainer trainer(training, data, AlignedVector());
     return trainer.run_epoch(1, quiet).dead_units;
   };
   EXPECT_GT(dead("relu", -100), 0);

@@ -287,12 +287,12 @@ class FetchTest(unittest.TestCase):
 
 
 class ImagesTest(unittest.TestCase):
-    """cmake/FashionMnist.cmake with a local copy. (The real images come where the demo runs.)"""
+    """cmake/project/FashionMnist.cmake with a local copy. (The real images come where the demo runs.)"""
 
     def expect_failure(self, *says):
         result = subprocess.run(
             [CMAKE, f"-DOUTPUT_DIR={self.folder}/output", f"-DLINKED_NEURONS_DATA_DIR={self.folder}", "-P",
-             HERE.parent.parent / "cmake/FashionMnist.cmake"], text=True, capture_output=True)
+             HERE.parent.parent / "cmake/project/FashionMnist.cmake"], text=True, capture_output=True)
         self.assertNotEqual(result.returncode, 0)
         for part in ("LINKED_NEURONS_DATA_DIR", *says):
             self.assertIn(part, " ".join(result.stderr.split()))
@@ -309,14 +309,14 @@ class ImagesTest(unittest.TestCase):
 
 
 class PipTest(unittest.TestCase):
-    """What cmake/LinkedNeuronsPyPI.cmake installs."""
+    """What cmake/project/PyPI.cmake installs."""
 
     def install(self, package, **variables):
         script = pathlib.Path(self.folder) / "pip.cmake"
         script.write_text(f"""
 cmake_minimum_required(VERSION 3.25)
 set(PROJECT_BINARY_DIR "{self.folder}")
-include("{HERE.parent.parent}/cmake/LinkedNeuronsPyPI.cmake")
+include("{HERE.parent.parent}/cmake/project/PyPI.cmake")
 _linked_neurons_pip("{self.folder}/environment" problem {package})
 message(STATUS "problem=${{problem}}=")
 """)

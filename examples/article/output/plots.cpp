@@ -1,7 +1,7 @@
 #include "plots.h"
 
 #include "files.h"
-#include "looks.h"
+#include "style.h"
 #include "summary.h"
 #include "svg.h"
 #include "text.h"
@@ -36,7 +36,7 @@ struct Axis {
 };
 
 struct Curve {
-  Look look;
+  Style style;
   std::map<int, double> medians; // by epoch
 };
 
@@ -50,7 +50,7 @@ Curve make_curve(const Row& row) {
       }
     }
   }
-  Curve curve{look_of(row.activation), {}};
+  Curve curve{style_of(row.activation), {}};
   for (const auto& [epoch, values] : accuracies) {
     curve.medians[epoch] = median(values);
   }
@@ -101,10 +101,13 @@ std::string draw_curves(const std::string& title, const std::vector<Curve>& curv
     for (const auto& [epoch, accuracy] : curve.medians) {
       points.emplace_back(x(epoch), y(accuracy));
     }
-    svg.curve(points, curve.look.colour, curve.look.dashes, points.size() == 1);
+    svg.curve(points, curve.style.colour, curve.style.dashes, points.size() == 1);
     svg.curve(
-        {{right + 16, legend}, {right + 52, legend}}, curve.look.colour, curve.look.dashes, false);
-    svg.text(right + 60, legend + kLabelDrop, curve.look.name, Anchor::kStart);
+        {{right + 16, legend}, {right + 52, legend}},
+        curve.style.colour,
+        curve.style.dashes,
+        false);
+    svg.text(right + 60, legend + kLabelDrop, curve.style.name, Anchor::kStart);
     if (!curve.medians.empty()) {
       const double last = curve.medians.rbegin()->second;
       svg.text(width - 14, legend + kLabelDrop, fixed(last, 3), Anchor::kEnd);
@@ -136,7 +139,7 @@ std::string draw_bars(const std::string& title, const std::vector<Row>& rows) {
 
   Svg svg(width, bottom + 60);
   svg.text(left, 26, title, Anchor::kStart, 16);
-  svg.rectangle(left, 44, bar_height, bar_height, look_of("lk_relu").colour);
+  svg.rectangle(left, 44, bar_height, bar_height, style_of("lk_relu").colour);
   svg.text(left + 20, 55, "measured, best of the seeds", Anchor::kStart);
   if (std::any_of(
           rows.begin(), rows.end(), [](const Row& row) { return row.published.has_value(); })) {
@@ -156,8 +159,8 @@ std::string draw_bars(const std::string& title, const std::vector<Row>& rows) {
       svg.text(left - 10, y + 20, row.variant, Anchor::kEnd, 14);
       y += heading_height;
     }
-    const Look look = look_of(row.activation);
-    svg.text(left - 10, y + bar_height + kLabelDrop, look.name, Anchor::kEnd);
+    const Style style = style_of(row.activation);
+    svg.text(left - 10, y + bar_height + kLabelDrop, style.name, Anchor::kEnd);
     const auto bar = [&](const std::optional<Figures>& figures, const std::string& colour) {
       if (figures) {
         const double end = x(figures->accuracy);
@@ -169,7 +172,7 @@ std::string draw_bars(const std::string& title, const std::vector<Row>& rows) {
     if (!row.measured) {
       svg.text(left + 6, y + bar_height - 3, "missing", Anchor::kStart, 12);
     }
-    bar(row.measured, look.colour);
+    bar(row.measured, style.colour);
     bar(row.published, kPublishedColour);
     y += row_height - 2 * bar_height;
   }

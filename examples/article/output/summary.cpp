@@ -1,6 +1,6 @@
 #include "summary.h"
 
-#include "looks.h"
+#include "style.h"
 
 #include <algorithm>
 #include <cmath>
@@ -25,7 +25,7 @@ struct Place {
 
  private:
   std::tuple<std::size_t, std::string, std::size_t, std::string> key() const {
-    return {variant.size(), variant, look_of(activation).rank, activation};
+    return {variant.size(), variant, style_of(activation).rank, activation};
   }
 };
 

@@ -1,7 +1,7 @@
 #include "tables.h"
 
 #include "files.h"
-#include "looks.h"
+#include "style.h"
 #include "summary.h"
 #include "text.h"
 
@@ -199,7 +199,7 @@ Table make_table(const std::string& experiment, const Summary& summary) {
     if (variants) {
       cells.push_back(row.variant);
     }
-    cells.push_back(look_of(row.activation).name);
+    cells.push_back(style_of(row.activation).name);
     for (const Column& column : figures) {
       cells.push_back(column.cell(row));
     }

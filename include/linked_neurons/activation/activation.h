@@ -38,31 +38,31 @@ enum class Saved {
   /// The result, where it tells z or the derivatives. The next layer keeps it anyway.
   /// `backward(const Pair<T>& output, const Pair<T>& grad)`.
   output,
-  /// Two bits an element, `signs(z)`, where they tell the derivatives.
-  /// `backward(const Pair<Bool>& signs, const Pair<T>& grad)`; `Bool` is bool or a boolean tensor.
-  signs,
+  /// Two bits an element, `masks(z)`, where they tell the derivatives.
+  /// `backward(const Pair<Bool>& masks, const Pair<T>& grad)`; `Bool` is bool or a boolean tensor.
+  masks,
 };
 
 /// Base of all activations: the vocabulary that their functions are written in.
 ///
 /// An activation with a trained weight for each half sets `has_weight`; its functions then take a
 /// last argument `const Pair<T>& weight`, and `weight_gradient(...)`, with the arguments of
-/// `backward`, gives each half's gradient at one element. (With `Saved::signs` that takes the
-/// output too: `weight_gradient(signs, output, grad, weight)`.)
+/// `backward`, gives each half's gradient at one element. (With `Saved::masks` that takes the
+/// output too: `weight_gradient(masks, output, grad, weight)`.)
 struct Activation {
   template <class T>
   using Pair = linked_neurons::Pair<T>;
   using Saved = linked_neurons::Saved;
 
   static constexpr Saved saved = Saved::input;
-  /// With `Saved::signs`: whether `signs_of_output(const Pair<T>& output)` gives them too, so that
+  /// With `Saved::masks`: whether `masks_of_output(const Pair<T>& output)` gives them too, so that
   /// a layer can keep its output instead (`LinkedOptions::keep_output`).
-  static constexpr bool output_tells_signs = false;
+  static constexpr bool output_tells_masks = false;
   static constexpr bool has_weight = false;
   /// Whether each half is 0, z or -z, written with comparisons with 0, `relu` and `-z`, and with
-  /// `Saved::signs` the gradient (pos ? grad.pos : 0) - (neg ? grad.neg : 0): then 16-bit numbers
+  /// `Saved::masks` the gradient (pos ? grad.pos : 0) - (neg ? grad.neg : 0): then 16-bit numbers
   /// need not become floats, nor be rounded.
-  static constexpr bool is_exact = false;
+  static constexpr bool only_selects = false;
   /// What the module prints as, if it has a name of its own besides `Linked<name>`.
   static constexpr const char* module_name = nullptr;
 
@@ -77,7 +77,7 @@ struct Activation {
     }
   }
 
-  /// A pair of conditions, for `signs`. (Of bools it makes integers: g++ vectorises no loop with a
+  /// A pair of conditions, for `masks`. (Of bools it makes integers: g++ vectorises no loop with a
   /// struct of bools in it.)
   template <class Bool>
   LINKED_NEURONS_FN static auto conditions(const Bool& pos, const Bool& neg) {
@@ -156,7 +156,7 @@ struct Activation {
 /// The usual pair, (g(z), g(-z)), of a base `g` that has a `name` and two functions,
 /// `T value(const T& z)` and `T derivative(const T& z)`.
 template <class Base>
-struct Twin : Activation {
+struct FromDerivative : Activation {
   static constexpr auto name = Base::name;
 
   template <class T>

@@ -6,8 +6,8 @@
 /// argument-dependent lookup finds LibTorch's own for a tensor.
 #pragma once
 
-#include <linked_neurons/detail/number.h>
-#include <linked_neurons/detail/platform.h>
+#include <linked_neurons/activation/number.h>
+#include <linked_neurons/macros.h>
 
 #include <cmath>
 #include <type_traits>
@@ -22,7 +22,7 @@ LINKED_NEURONS_FN double where(bool condition, double a, double b) {
   return linked_neurons::detail::select(condition, a, b);
 }
 
-/// Likewise of 16-bit numbers that stay so.
+/// `condition ? a : b` of 16-bit numbers, which do not become floats.
 template <class T, linked_neurons::detail::If16Bit<T> = 0>
 LINKED_NEURONS_FN T where(bool condition, T a, T b) {
   return linked_neurons::detail::select(condition, a, b);
@@ -167,7 +167,9 @@ LINKED_NEURONS_FN Reduced<T> reduce(T x, T raise) {
 
 } // namespace detail
 
-/// e^x, within 2 units in the last place, subnormal results included.
+/// e^x.
+/// Types: float, double. Largest error: 2 units in the last place, subnormal results included.
+/// Valid range: all numbers; infinity where the result overflows, NaN for NaN.
 template <class T>
 LINKED_NEURONS_FN T exp(T x) {
 #if defined(__CUDA_ARCH__)
@@ -191,13 +193,16 @@ struct Decay {
   T low;
 };
 
-/// x >= 0, or a smaller number where x * e^-x is 0 either way: a finite one in place of infinity.
+/// min(x, a bound beyond which x * e^-x rounds to 0), so that `decay` never sees infinity.
+/// Types: float, double. Exact. Valid range: x >= 0; NaN for NaN.
 template <class T>
 LINKED_NEURONS_FN T bounded_for_decay(T x) {
   return detail::at_most(x, detail::Format<T>::kDecayed);
 }
 
-/// Of a bounded x.
+/// e^-x, as a product.
+/// Types: float, double. Largest error: 2 units in the last place of the product.
+/// Valid range: results of `bounded_for_decay`.
 template <class T>
 LINKED_NEURONS_FN Decay<T> decay(T x) {
   using F = detail::Format<T>;
@@ -205,7 +210,9 @@ LINKED_NEURONS_FN Decay<T> decay(T x) {
   return {reduced.scale * reduced.remainder_expm1 + reduced.scale, F::kLow};
 }
 
-/// e^x - 1, within 2 units in the last place, near zero too.
+/// e^x - 1.
+/// Types: float, double. Largest error: 2 units in the last place, near zero too.
+/// Valid range: all numbers; infinity where the result overflows, NaN for NaN.
 template <class T>
 LINKED_NEURONS_FN T expm1(T x) {
 #if defined(__CUDA_ARCH__)

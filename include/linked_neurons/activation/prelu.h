@@ -10,7 +10,7 @@ struct PReLU : Activation {
   static constexpr auto name = "lk_prelu";
   static constexpr auto module_name = "LKPReLU";
   // The output alone cannot tell on which side z was: a slope may be negative, or zero.
-  static constexpr auto saved = Saved::signs;
+  static constexpr auto saved = Saved::masks;
   static constexpr bool has_weight = true;
 
   template <class T>
@@ -20,7 +20,7 @@ struct PReLU : Activation {
   }
 
   template <class T>
-  LINKED_NEURONS_FN static auto signs(const T& z) {
+  LINKED_NEURONS_FN static auto masks(const T& z) {
     // z > 0 and z < 0 in other words: from those g++ makes one comparison with three results, and
     // branches, which keeps the loop around it from being vectorised.
     const auto at_least_0 = z >= 0;
@@ -30,22 +30,22 @@ struct PReLU : Activation {
 
   template <class Bool, class T>
   LINKED_NEURONS_FN static T backward(
-      const Pair<Bool>& signs, const Pair<T>& grad, const Pair<T>& weight) {
-    return where(signs.pos, grad.pos, weight.pos * grad.pos) -
-           where(signs.neg, grad.neg, weight.neg * grad.neg);
+      const Pair<Bool>& masks, const Pair<T>& grad, const Pair<T>& weight) {
+    return where(masks.pos, grad.pos, weight.pos * grad.pos) -
+           where(masks.neg, grad.neg, weight.neg * grad.neg);
   }
 
   /// Where a half is on its slope the other one holds |z|.
   template <class Bool, class T>
   LINKED_NEURONS_FN static Pair<T> weight_gradient(
-      const Pair<Bool>& signs,
+      const Pair<Bool>& masks,
       const Pair<T>& output,
       const Pair<T>& grad,
       const Pair<T>& /*weight*/) {
-    const T z = where(signs.pos, output.pos, -output.neg);
+    const T z = where(masks.pos, output.pos, -output.neg);
     return {
-        where(signs.pos, constant<T>(0), z * grad.pos),
-        where(signs.neg, constant<T>(0), -z * grad.neg)};
+        where(masks.pos, constant<T>(0), z * grad.pos),
+        where(masks.neg, constant<T>(0), -z * grad.neg)};
   }
 };
 

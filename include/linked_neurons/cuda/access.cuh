@@ -1,11 +1,11 @@
 /// \file
-/// How a thread reads and writes its group of neighbouring elements.
+/// How a thread reads and writes its vector of neighbouring elements.
 ///
 /// Plain C++ but for the names of the CUDA language, so that a host compiler executes it in tests.
 #pragma once
 
-#include <linked_neurons/cuda/divider.h>
-#include <linked_neurons/detail/arguments.h>
+#include <linked_neurons/cuda/int_divider.h>
+#include <linked_neurons/kernel/arguments.h>
 
 #include <cstdint>
 #include <type_traits>
@@ -13,35 +13,35 @@
 namespace linked_neurons::cuda {
 
 using linked_neurons::detail::Bias;
-using linked_neurons::detail::Compute;
+using linked_neurons::detail::opmath_type;
 using linked_neurons::detail::Weights;
 
-/// Elements of a thread's group: 16 bytes of the smaller types. Their signs are kept together.
+/// Elements of a thread's vector: 16 bytes of the smaller types. Their masks are kept together.
 template <class T>
-inline constexpr int kGroup = sizeof(T) == 2 ? 8 : 4;
+inline constexpr int kVectorSize = sizeof(T) == 2 ? 8 : 4;
 
-/// A group's signs are one lane.
+/// A vector's masks are one lane.
 template <class T>
-inline constexpr detail::SignLayout kSignLayout = {1, kGroup<T>};
+inline constexpr detail::MaskLayout kMaskLayout = {1, kVectorSize<T>};
 
-/// The signs of a group: bits for g(z) from the lowest on, then bits for g(-z).
+/// The masks of a vector: bits for g(z) from the lowest on, then bits for g(-z).
 template <class T>
-using SignWord = std::conditional_t<kGroup<T> == 8, std::uint16_t, std::uint8_t>;
+using MaskWord = std::conditional_t<kVectorSize<T> == 8, std::uint16_t, std::uint8_t>;
 
-/// A group in registers; in memory it is read and written 16 bytes at a time.
-template <class T, int N = kGroup<T>>
-struct alignas(sizeof(T) * N < 16 ? sizeof(T) * N : 16) Group {
-  T at[N];
+/// A vector in registers; in memory it is read and written 16 bytes at a time.
+template <class T, int N = kVectorSize<T>>
+struct alignas(sizeof(T) * N < 16 ? sizeof(T) * N : 16) AlignedVector {
+  T val[N];
 };
 
 template <int N, class T>
-LINKED_NEURONS_FN Group<T, N> filled(T value) {
-  Group<T, N> group;
+LINKED_NEURONS_FN AlignedVector<T, N> filled(T value) {
+  AlignedVector<T, N> vector;
   LINKED_NEURONS_UNROLL
   for (int i = 0; i < N; ++i) {
-    group.at[i] = value;
+    vector.val[i] = value;
   }
-  return group;
+  return vector;
 }
 
 /// Where the halves of a linked output lie: element i of the input belongs to
@@ -49,37 +49,38 @@ LINKED_NEURONS_FN Group<T, N> filled(T value) {
 template <class Index>
 struct Rows {
   Index numel; ///< of the input
-  Divider<Index> row;
+  IntDivider<Index> row;
 
   LINKED_NEURONS_FN Index offset(Index element) const {
     return element + row.divisor * row.divide(element);
   }
 };
 
-/// Memory that is read and written in whole, aligned groups (no row ends inside one).
+/// Memory that is read and written in whole, aligned vectors (no row ends inside one).
 template <class T, class Index>
-struct WholeGroups {
-  LINKED_NEURONS_FN static int place_in_group(Index /*first*/) {
+struct Vectorized {
+  LINKED_NEURONS_FN static int place_in_vector(Index /*first*/) {
     return 0;
   }
 
-  LINKED_NEURONS_FN static Group<T> read(const T* base, Index first, const Rows<Index>& /*rows*/) {
-    return *reinterpret_cast<const Group<T>*>(base + first);
+  LINKED_NEURONS_FN static AlignedVector<T> read(
+      const T* base, Index first, const Rows<Index>& /*rows*/) {
+    return *reinterpret_cast<const AlignedVector<T>*>(base + first);
   }
 
   LINKED_NEURONS_FN static void write(
-      T* base, Index first, const Rows<Index>& /*rows*/, const Group<T>& group) {
-    *reinterpret_cast<Group<T>*>(base + first) = group;
+      T* base, Index first, const Rows<Index>& /*rows*/, const AlignedVector<T>& vector) {
+    *reinterpret_cast<AlignedVector<T>*>(base + first) = vector;
   }
 
-  LINKED_NEURONS_FN static Pair<Group<T>> read_halves(
+  LINKED_NEURONS_FN static Pair<AlignedVector<T>> read_halves(
       const T* base, Index first, const Rows<Index>& rows) {
     const Index offset = rows.offset(first);
     return {read(base, offset, rows), read(base, offset + rows.row.divisor, rows)};
   }
 
   LINKED_NEURONS_FN static void write_halves(
-      T* base, Index first, const Rows<Index>& rows, const Pair<Group<T>>& halves) {
+      T* base, Index first, const Rows<Index>& rows, const Pair<AlignedVector<T>>& halves) {
     const Index offset = rows.offset(first);
     write(base, offset, rows, halves.pos);
     write(base, offset + rows.row.divisor, rows, halves.neg);
@@ -88,54 +89,55 @@ struct WholeGroups {
 
 /// Memory of any alignment, rows of any length: an element at a time.
 template <class T, class Index>
-struct SingleElements {
-  LINKED_NEURONS_FN static int place_in_group(Index first) {
-    return static_cast<int>(first % kGroup<T>);
+struct PerElement {
+  LINKED_NEURONS_FN static int place_in_vector(Index first) {
+    return static_cast<int>(first % kVectorSize<T>);
   }
 
-  LINKED_NEURONS_FN static Group<T> read(const T* base, Index first, const Rows<Index>& rows) {
-    Group<T> group = {};
+  LINKED_NEURONS_FN static AlignedVector<T> read(
+      const T* base, Index first, const Rows<Index>& rows) {
+    AlignedVector<T> vector = {};
     LINKED_NEURONS_UNROLL
-    for (int i = 0; i < kGroup<T>; ++i) {
+    for (int i = 0; i < kVectorSize<T>; ++i) {
       if (first + i < rows.numel) {
-        group.at[i] = base[first + i];
+        vector.val[i] = base[first + i];
       }
     }
-    return group;
+    return vector;
   }
 
   LINKED_NEURONS_FN static void write(
-      T* base, Index first, const Rows<Index>& rows, const Group<T>& group) {
+      T* base, Index first, const Rows<Index>& rows, const AlignedVector<T>& vector) {
     LINKED_NEURONS_UNROLL
-    for (int i = 0; i < kGroup<T>; ++i) {
+    for (int i = 0; i < kVectorSize<T>; ++i) {
       if (first + i < rows.numel) {
-        base[first + i] = group.at[i];
+        base[first + i] = vector.val[i];
       }
     }
   }
 
-  LINKED_NEURONS_FN static Pair<Group<T>> read_halves(
+  LINKED_NEURONS_FN static Pair<AlignedVector<T>> read_halves(
       const T* base, Index first, const Rows<Index>& rows) {
-    Pair<Group<T>> halves = {};
+    Pair<AlignedVector<T>> halves = {};
     LINKED_NEURONS_UNROLL
-    for (int i = 0; i < kGroup<T>; ++i) {
+    for (int i = 0; i < kVectorSize<T>; ++i) {
       if (first + i < rows.numel) {
         const Index offset = rows.offset(first + i);
-        halves.pos.at[i] = base[offset];
-        halves.neg.at[i] = base[offset + rows.row.divisor];
+        halves.pos.val[i] = base[offset];
+        halves.neg.val[i] = base[offset + rows.row.divisor];
       }
     }
     return halves;
   }
 
   LINKED_NEURONS_FN static void write_halves(
-      T* base, Index first, const Rows<Index>& rows, const Pair<Group<T>>& halves) {
+      T* base, Index first, const Rows<Index>& rows, const Pair<AlignedVector<T>>& halves) {
     LINKED_NEURONS_UNROLL
-    for (int i = 0; i < kGroup<T>; ++i) {
+    for (int i = 0; i < kVectorSize<T>; ++i) {
       if (first + i < rows.numel) {
         const Index offset = rows.offset(first + i);
-        base[offset] = halves.pos.at[i];
-        base[offset + rows.row.divisor] = halves.neg.at[i];
+        base[offset] = halves.pos.val[i];
+        base[offset + rows.row.divisor] = halves.neg.val[i];
       }
     }
   }
@@ -144,15 +146,15 @@ struct SingleElements {
 /// Where an element finds a trained parameter: number (i / inner) % count.
 template <class Index>
 struct ParameterPlaces {
-  Divider<Index> inner;
-  Divider<Index> count;
-  /// Whether each group's numbers lie together, at the alignment of a group: channels last.
-  bool whole_groups;
+  IntDivider<Index> inner;
+  IntDivider<Index> count;
+  /// Whether each vector's numbers lie together, at the alignment of a vector: channels last.
+  bool vectorized;
 };
 
 /// What a kernel divides by.
 template <class Index>
-struct Dividers {
+struct IntDividers {
   Rows<Index> rows;
   ParameterPlaces<Index> weight;
   ParameterPlaces<Index> bias;
@@ -164,21 +166,21 @@ LINKED_NEURONS_FN void read_parameters(
     const C* const (&values)[kArrays],
     const ParameterPlaces<Index>& places,
     Index first,
-    Group<C, N> (&groups)[kArrays]) {
+    AlignedVector<C, N> (&vectors)[kArrays]) {
   const Index above = places.inner.divide(first);
   Index number = above - places.count.divisor * places.count.divide(above);
   Index left = places.inner.divisor - (first - above * places.inner.divisor);
-  if (places.whole_groups) {
+  if (places.vectorized) {
     LINKED_NEURONS_UNROLL
     for (int array = 0; array < kArrays; ++array) {
-      groups[array] = *reinterpret_cast<const Group<C, N>*>(values[array] + number);
+      vectors[array] = *reinterpret_cast<const AlignedVector<C, N>*>(values[array] + number);
     }
     return;
   }
   if (left >= N) {
     LINKED_NEURONS_UNROLL
     for (int array = 0; array < kArrays; ++array) {
-      groups[array] = filled<N>(values[array][number]);
+      vectors[array] = filled<N>(values[array][number]);
     }
     return;
   }
@@ -186,7 +188,7 @@ LINKED_NEURONS_FN void read_parameters(
   for (int i = 0; i < N; ++i) {
     LINKED_NEURONS_UNROLL
     for (int array = 0; array < kArrays; ++array) {
-      groups[array].at[i] = values[array][number];
+      vectors[array].val[i] = values[array][number];
     }
     if (--left == 0) {
       left = places.inner.divisor;
@@ -197,9 +199,9 @@ LINKED_NEURONS_FN void read_parameters(
 
 /// The slopes of `N` neighbouring elements.
 template <int N, class C, class Index>
-LINKED_NEURONS_FN Pair<Group<C, N>> read_weights(
+LINKED_NEURONS_FN Pair<AlignedVector<C, N>> read_weights(
     const Weights<C>& weight, const ParameterPlaces<Index>& places, Index first) {
-  Group<C, N> slopes[2];
+  AlignedVector<C, N> slopes[2];
   read_parameters({weight.pos, weight.neg}, places, first, slopes);
   return {slopes[0], slopes[1]};
 }
@@ -207,14 +209,14 @@ LINKED_NEURONS_FN Pair<Group<C, N>> read_weights(
 /// The bias of `N` neighbouring elements; where there is none, the number that changes no other in
 /// a sum (not +0, which turns -0 into +0).
 template <int N, class C, class Index>
-LINKED_NEURONS_FN Group<C, N> read_bias(
+LINKED_NEURONS_FN AlignedVector<C, N> read_bias(
     const Bias<C>& bias, const ParameterPlaces<Index>& places, Index first) {
   if (bias.values == nullptr) {
     return filled<N>(C(-0.0));
   }
-  Group<C, N> group[1];
-  read_parameters({bias.values}, places, first, group);
-  return group[0];
+  AlignedVector<C, N> vector[1];
+  read_parameters({bias.values}, places, first, vector);
+  return vector[0];
 }
 
 } // namespace linked_neurons::cuda

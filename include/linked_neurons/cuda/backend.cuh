@@ -8,8 +8,8 @@
 /// ```
 #pragma once
 
+#include <linked_neurons/cuda/backend.h>
 #include <linked_neurons/cuda/launch_device.cuh>
-#include <linked_neurons/detail/cuda.h>
 
 #include <ATen/ops/empty.h>
 #include <c10/cuda/CUDAException.h>
@@ -47,10 +47,10 @@ void backward(const BackwardTask& task) {
   const auto type = task.grad_input.scalar_type();
   const bool with_sums = task.grad_weight.pos.defined() || task.grad_bias.defined();
   dispatch(type, [&](auto value) {
-    using C = Compute<decltype(value)>;
+    using C = opmath_type<decltype(value)>;
     at::Tensor partial;
     const auto workspace = [&](std::int64_t numel) {
-      partial = at::empty({numel}, task.grad_input.options().dtype(compute_type(type)));
+      partial = at::empty({numel}, task.grad_input.options().dtype(to_opmath_type(type)));
       return data<C>(partial);
     };
     linked_neurons::cuda::backward<Activation>(
@@ -63,15 +63,15 @@ void backward(const BackwardTask& task) {
   C10_CUDA_KERNEL_LAUNCH_CHECK();
 }
 
-inline SignLayout sign_layout(at::ScalarType type) {
-  SignLayout layout = {};
-  dispatch(type, [&](auto value) { layout = linked_neurons::cuda::kSignLayout<decltype(value)>; });
+inline MaskLayout mask_layout(at::ScalarType type) {
+  MaskLayout layout = {};
+  dispatch(type, [&](auto value) { layout = linked_neurons::cuda::kMaskLayout<decltype(value)>; });
   return layout;
 }
 
 template <class Activation>
 const Backend* kernels() {
-  static constexpr Backend kBackend = {forward<Activation>, backward<Activation>, sign_layout};
+  static constexpr Backend kBackend = {forward<Activation>, backward<Activation>, mask_layout};
   return &kBackend;
 }
 

@@ -11,172 +11,174 @@ namespace linked_neurons::cuda {
 
 using linked_neurons::detail::BackwardArguments;
 using linked_neurons::detail::ForwardArguments;
-using linked_neurons::detail::Kept;
+using linked_neurons::detail::SavedValues;
 
 inline constexpr int kThreads = 256;
 
 /// Groups of a thread in forward and in backward: so many 16-byte reads (times the tensors that are
 /// read) are on their way at once.
 template <class T>
-inline constexpr int kForwardGroups = sizeof(T) == 8 ? 2 : 4;
-inline constexpr int kBackwardGroups = 2;
+inline constexpr int kForwardVectors = sizeof(T) == 8 ? 2 : 4;
+inline constexpr int kBackwardVectors = 2;
 
-/// Element `i`'s part of its group's signs.
+/// Element `i`'s part of its vector's masks.
 template <class T, class Sign>
 LINKED_NEURONS_FN unsigned packed(const Pair<Sign>& sign, int i) {
   return (static_cast<unsigned>(sign.pos) << i) |
-         (static_cast<unsigned>(sign.neg) << (i + kGroup<T>));
+         (static_cast<unsigned>(sign.neg) << (i + kVectorSize<T>));
 }
 
-/// \tparam Access `WholeGroups` or `SingleElements`.
+/// \tparam Access `Vectorized` or `PerElement`.
 template <class Activation, class T, class Index, template <class, class> class Access>
 __global__ void __launch_bounds__(kThreads)
-    forward_kernel(ForwardArguments<T> args, Dividers<Index> dividers) {
-  using C = Compute<T>;
+    forward_kernel(ForwardArguments<T> args, IntDividers<Index> dividers) {
+  using C = opmath_type<T>;
   using A = Access<T, Index>;
-  constexpr int kGroups = kForwardGroups<T>;
+  constexpr int kVectors = kForwardVectors<T>;
   const Rows<Index>& rows = dividers.rows;
-  const Index thread = static_cast<Index>(blockIdx.x) * (kThreads * kGroups) + threadIdx.x;
-  Group<T> input[kGroups];
+  const Index thread = static_cast<Index>(blockIdx.x) * (kThreads * kVectors) + threadIdx.x;
+  AlignedVector<T> input[kVectors];
   LINKED_NEURONS_UNROLL
-  for (int g = 0; g < kGroups; ++g) {
-    const Index first = (thread + g * kThreads) * kGroup<T>;
+  for (int g = 0; g < kVectors; ++g) {
+    const Index first = (thread + g * kThreads) * kVectorSize<T>;
     if (first < rows.numel) {
       input[g] = A::read(args.input, first, rows);
     }
   }
   LINKED_NEURONS_UNROLL
-  for (int g = 0; g < kGroups; ++g) {
-    const Index first = (thread + g * kThreads) * kGroup<T>;
+  for (int g = 0; g < kVectors; ++g) {
+    const Index first = (thread + g * kThreads) * kVectorSize<T>;
     if (first >= rows.numel) {
       return;
     }
-    Pair<Group<C, kGroup<T>>> slopes = {};
+    Pair<AlignedVector<C, kVectorSize<T>>> slopes = {};
     if constexpr (Activation::has_weight) {
-      slopes = read_weights<kGroup<T>>(args.weight, dividers.weight, first);
+      slopes = read_weights<kVectorSize<T>>(args.weight, dividers.weight, first);
     }
-    const auto bias = read_bias<kGroup<T>>(args.bias, dividers.bias, first);
-    Pair<Group<T>> output;
-    unsigned signs = 0;
+    const auto bias = read_bias<kVectorSize<T>>(args.bias, dividers.bias, first);
+    Pair<AlignedVector<T>> output;
+    unsigned masks = 0;
     LINKED_NEURONS_UNROLL
-    for (int i = 0; i < kGroup<T>; ++i) {
-      const C z = detail::load(input[g].at[i]) + bias.at[i];
-      const auto y = detail::forward<Activation>(z, Pair<C>{slopes.pos.at[i], slopes.neg.at[i]});
-      output.pos.at[i] = detail::store<T>(y.pos);
-      output.neg.at[i] = detail::store<T>(y.neg);
-      if constexpr (Activation::saved == Saved::signs) {
-        signs |= packed<T>(Activation::signs(z), i);
+    for (int i = 0; i < kVectorSize<T>; ++i) {
+      const C z = detail::load(input[g].val[i]) + bias.val[i];
+      const auto y = detail::forward<Activation>(z, Pair<C>{slopes.pos.val[i], slopes.neg.val[i]});
+      output.pos.val[i] = detail::store<T>(y.pos);
+      output.neg.val[i] = detail::store<T>(y.neg);
+      if constexpr (Activation::saved == Saved::masks) {
+        masks |= packed<T>(Activation::masks(z), i);
       }
     }
     A::write_halves(args.output, first, rows, output);
-    if constexpr (Activation::saved == Saved::signs) {
-      if (args.signs != nullptr) {
-        reinterpret_cast<SignWord<T>*>(args.signs)[first / kGroup<T>] =
-            static_cast<SignWord<T>>(signs);
+    if constexpr (Activation::saved == Saved::masks) {
+      if (args.masks != nullptr) {
+        reinterpret_cast<MaskWord<T>*>(args.masks)[first / kVectorSize<T>] =
+            static_cast<MaskWord<T>>(masks);
       }
     }
   }
 }
 
-/// What one group's backward reads; its input with the bias is in `z`.
+/// What one vector's backward reads; its input with the bias is in `z`.
 template <class T>
-struct BackwardGroup {
-  Pair<Group<T>> grad;
-  Group<Compute<T>, kGroup<T>> z;
-  Pair<Group<T>> output;
-  unsigned signs;
+struct BackwardVector {
+  Pair<AlignedVector<T>> grad;
+  AlignedVector<opmath_type<T>, kVectorSize<T>> z;
+  Pair<AlignedVector<T>> output;
+  unsigned masks;
 };
 
 template <class T>
-LINKED_NEURONS_FN Pair<Compute<T>> output_of(const BackwardGroup<T>& group, int i) {
-  return {detail::load(group.output.pos.at[i]), detail::load(group.output.neg.at[i])};
+LINKED_NEURONS_FN Pair<opmath_type<T>> output_of(const BackwardVector<T>& vector, int i) {
+  return {detail::load(vector.output.pos.val[i]), detail::load(vector.output.neg.val[i])};
 }
 
-/// \param rows those of `dividers`, perhaps with less of them visible.
+/// \param rows those of `dividers`; `numel` may be smaller, so that elements beyond it are not
+/// read.
 template <class Activation, class Access, bool kWeightGradients, class T, class Index>
-LINKED_NEURONS_FN BackwardGroup<T> read_backward(
+LINKED_NEURONS_FN BackwardVector<T> read_backward(
     const BackwardArguments<T>& args,
-    const Dividers<Index>& dividers,
+    const IntDividers<Index>& dividers,
     const Rows<Index>& rows,
     Index first) {
-  BackwardGroup<T> group = {};
+  BackwardVector<T> vector = {};
   if (args.grad_is_uniform) {
-    group.grad = {filled<kGroup<T>>(*args.grad), filled<kGroup<T>>(*args.grad)};
+    vector.grad = {filled<kVectorSize<T>>(*args.grad), filled<kVectorSize<T>>(*args.grad)};
   } else {
-    group.grad = Access::read_halves(args.grad, first, rows);
+    vector.grad = Access::read_halves(args.grad, first, rows);
   }
   if constexpr (Activation::saved == Saved::input) {
-    const Group<T> input = Access::read(args.kept, first, rows);
-    const auto bias = read_bias<kGroup<T>>(args.bias, dividers.bias, first);
+    const AlignedVector<T> input = Access::read(args.input_or_output, first, rows);
+    const auto bias = read_bias<kVectorSize<T>>(args.bias, dividers.bias, first);
     LINKED_NEURONS_UNROLL
-    for (int i = 0; i < kGroup<T>; ++i) {
-      group.z.at[i] = detail::load(input.at[i]) + bias.at[i];
+    for (int i = 0; i < kVectorSize<T>; ++i) {
+      vector.z.val[i] = detail::load(input.val[i]) + bias.val[i];
     }
-  } else if constexpr (detail::keeps_output<Activation>(kWeightGradients)) {
-    group.output = Access::read_halves(args.kept, first, rows);
+  } else if constexpr (detail::saves_output<Activation>(kWeightGradients)) {
+    vector.output = Access::read_halves(args.input_or_output, first, rows);
   }
-  if constexpr (Activation::saved == Saved::signs) {
-    if constexpr (Activation::output_tells_signs) {
-      if (args.signs == nullptr) {
-        group.output = Access::read_halves(args.kept, first, rows);
-        group.signs = 0;
+  if constexpr (Activation::saved == Saved::masks) {
+    if constexpr (Activation::output_tells_masks) {
+      if (args.masks == nullptr) {
+        vector.output = Access::read_halves(args.input_or_output, first, rows);
+        vector.masks = 0;
         LINKED_NEURONS_UNROLL
-        for (int i = 0; i < kGroup<T>; ++i) {
-          group.signs |= packed<T>(Activation::signs_of_output(output_of(group, i)), i);
+        for (int i = 0; i < kVectorSize<T>; ++i) {
+          vector.masks |= packed<T>(Activation::masks_of_output(output_of(vector, i)), i);
         }
-        return group;
+        return vector;
       }
     }
-    // An element that is not the first of its group has its signs further on in theirs.
-    group.signs = reinterpret_cast<const SignWord<T>*>(args.signs)[first / kGroup<T>] >>
-                  Access::place_in_group(first);
+    // An element that is not the first of its vector has its masks further on in theirs.
+    vector.masks = reinterpret_cast<const MaskWord<T>*>(args.masks)[first / kVectorSize<T>] >>
+                   Access::place_in_vector(first);
   }
-  return group;
+  return vector;
 }
 
-/// What element `i` of a group starts from.
+/// What element `i` of a vector starts from.
 template <class T>
-LINKED_NEURONS_FN Kept<Compute<T>, int> kept_of(const BackwardGroup<T>& group, int i) {
+LINKED_NEURONS_FN SavedValues<opmath_type<T>, int> saved_values(
+    const BackwardVector<T>& vector, int i) {
   return {
-      group.z.at[i],
-      output_of(group, i),
-      {static_cast<int>((group.signs >> i) & 1U),
-       static_cast<int>((group.signs >> (i + kGroup<T>)) & 1U)}};
+      vector.z.val[i],
+      output_of(vector, i),
+      {static_cast<int>((vector.masks >> i) & 1U),
+       static_cast<int>((vector.masks >> (i + kVectorSize<T>)) & 1U)}};
 }
 
 template <class Activation, class T, class Index, template <class, class> class Access>
 __global__ void __launch_bounds__(kThreads)
-    backward_kernel(BackwardArguments<T> args, Dividers<Index> dividers) {
-  using C = Compute<T>;
+    backward_kernel(BackwardArguments<T> args, IntDividers<Index> dividers) {
+  using C = opmath_type<T>;
   using A = Access<T, Index>;
-  constexpr int kGroups = kBackwardGroups;
+  constexpr int kVectors = kBackwardVectors;
   const Rows<Index>& rows = dividers.rows;
-  const Index thread = static_cast<Index>(blockIdx.x) * (kThreads * kGroups) + threadIdx.x;
-  BackwardGroup<T> groups[kGroups];
+  const Index thread = static_cast<Index>(blockIdx.x) * (kThreads * kVectors) + threadIdx.x;
+  BackwardVector<T> vectors[kVectors];
   LINKED_NEURONS_UNROLL
-  for (int g = 0; g < kGroups; ++g) {
-    const Index first = (thread + g * kThreads) * kGroup<T>;
+  for (int g = 0; g < kVectors; ++g) {
+    const Index first = (thread + g * kThreads) * kVectorSize<T>;
     if (first < rows.numel) {
-      groups[g] = read_backward<Activation, A, false>(args, dividers, rows, first);
+      vectors[g] = read_backward<Activation, A, false>(args, dividers, rows, first);
     }
   }
   LINKED_NEURONS_UNROLL
-  for (int g = 0; g < kGroups; ++g) {
-    const Index first = (thread + g * kThreads) * kGroup<T>;
+  for (int g = 0; g < kVectors; ++g) {
+    const Index first = (thread + g * kThreads) * kVectorSize<T>;
     if (first >= rows.numel) {
       return;
     }
-    Pair<Group<C, kGroup<T>>> slopes = {};
+    Pair<AlignedVector<C, kVectorSize<T>>> slopes = {};
     if constexpr (Activation::has_weight) {
-      slopes = read_weights<kGroup<T>>(args.weight, dividers.weight, first);
+      slopes = read_weights<kVectorSize<T>>(args.weight, dividers.weight, first);
     }
-    Group<T> grad_input;
+    AlignedVector<T> grad_input;
     LINKED_NEURONS_UNROLL
-    for (int i = 0; i < kGroup<T>; ++i) {
+    for (int i = 0; i < kVectorSize<T>; ++i) {
       const Pair<C> grad = {
-          detail::load(groups[g].grad.pos.at[i]), detail::load(groups[g].grad.neg.at[i])};
-      grad_input.at[i] = detail::store<T>(detail::backward<Activation>(
-          kept_of(groups[g], i), grad, Pair<C>{slopes.pos.at[i], slopes.neg.at[i]}));
+          detail::load(vectors[g].grad.pos.val[i]), detail::load(vectors[g].grad.neg.val[i])};
+      grad_input.val[i] = detail::store<T>(detail::backward<Activation>(
+          saved_values(vectors[g], i), grad, Pair<C>{slopes.pos.val[i], slopes.neg.val[i]}));
     }
     A::write(args.grad_input, first, rows, grad_input);
   }

@@ -30,19 +30,19 @@ inline std::int64_t divide_up(std::int64_t a, std::int64_t b) {
 
 template <class T>
 bool is_aligned(const T* pointer) {
-  return reinterpret_cast<std::uintptr_t>(pointer) % alignof(Group<T>) == 0;
+  return reinterpret_cast<std::uintptr_t>(pointer) % alignof(AlignedVector<T>) == 0;
 }
 
-/// Whether a group never crosses the end of a row and always starts at its alignment.
+/// Whether a vector never crosses the end of a row and always starts at its alignment.
 template <class T>
-bool has_whole_groups(const ForwardArguments<T>& args) {
-  return args.row % kGroup<T> == 0 && is_aligned(args.input) && is_aligned(args.output);
+bool is_vectorized(const ForwardArguments<T>& args) {
+  return args.row % kVectorSize<T> == 0 && is_aligned(args.input) && is_aligned(args.output);
 }
 
 template <class T>
-bool has_whole_groups(const BackwardArguments<T>& args) {
-  return args.row % kGroup<T> == 0 && (args.grad_is_uniform || is_aligned(args.grad)) &&
-         is_aligned(args.kept) && is_aligned(args.grad_input);
+bool is_vectorized(const BackwardArguments<T>& args) {
+  return args.row % kVectorSize<T> == 0 && (args.grad_is_uniform || is_aligned(args.grad)) &&
+         is_aligned(args.input_or_output) && is_aligned(args.grad_input);
 }
 
 /// Calls `body` with a zero of the type that counts the elements of the output.
@@ -57,41 +57,41 @@ void with_index(std::int64_t numel, const Stream& stream, const Body& body) {
   }
 }
 
-/// Whether each group's numbers lie together, at the alignment of a group.
+/// Whether each vector's numbers lie together, at the alignment of a vector.
 template <class T>
-bool has_whole_groups(
-    const ParameterIndex& index, std::initializer_list<const Compute<T>*> values) {
-  using ParameterGroup = Group<Compute<T>, kGroup<T>>;
-  const auto is_aligned = [](const Compute<T>* pointer) {
-    return reinterpret_cast<std::uintptr_t>(pointer) % alignof(ParameterGroup) == 0;
+bool is_vectorized(
+    const ParameterIndex& index, std::initializer_list<const opmath_type<T>*> values) {
+  using ParameterVector = AlignedVector<opmath_type<T>, kVectorSize<T>>;
+  const auto is_aligned = [](const opmath_type<T>* pointer) {
+    return reinterpret_cast<std::uintptr_t>(pointer) % alignof(ParameterVector) == 0;
   };
-  return index.inner == 1 && index.count % kGroup<T> == 0 &&
+  return index.inner == 1 && index.count % kVectorSize<T> == 0 &&
          std::all_of(values.begin(), values.end(), is_aligned);
 }
 
 template <class Index>
-ParameterPlaces<Index> places_of(const ParameterIndex& index, bool whole_groups) {
+ParameterPlaces<Index> places_of(const ParameterIndex& index, bool vectorized) {
   return {
-      Divider<Index>::of(static_cast<Index>(index.inner)),
-      Divider<Index>::of(static_cast<Index>(index.count)),
-      whole_groups};
+      IntDivider<Index>::of(static_cast<Index>(index.inner)),
+      IntDivider<Index>::of(static_cast<Index>(index.count)),
+      vectorized};
 }
 
 template <class T, class Index, template <class> class Arguments>
-Dividers<Index> dividers_of(const Arguments<T>& args) {
+IntDividers<Index> dividers_of(const Arguments<T>& args) {
   const auto& [pos, neg, weight] = args.weight;
   const auto& [values, bias] = args.bias;
   return {
-      {static_cast<Index>(args.numel), Divider<Index>::of(static_cast<Index>(args.row))},
-      places_of<Index>(weight, has_whole_groups<T>(weight, {pos, neg})),
-      places_of<Index>(bias, has_whole_groups<T>(bias, {values}))};
+      {static_cast<Index>(args.numel), IntDivider<Index>::of(static_cast<Index>(args.row))},
+      places_of<Index>(weight, is_vectorized<T>(weight, {pos, neg})),
+      places_of<Index>(bias, is_vectorized<T>(bias, {values}))};
 }
 
 /// The kernels that differ in how they access memory only.
 template <class Activation>
 struct ForwardKernels {
   template <class T>
-  static constexpr int kGroupsOfThread = kForwardGroups<T>;
+  static constexpr int kGroupsOfThread = kForwardVectors<T>;
 
   template <class T, class Index, template <class, class> class Access>
   static auto get() {
@@ -102,7 +102,7 @@ struct ForwardKernels {
 template <class Activation>
 struct BackwardKernels {
   template <class T>
-  static constexpr int kGroupsOfThread = kBackwardGroups;
+  static constexpr int kGroupsOfThread = kBackwardVectors;
 
   template <class T, class Index, template <class, class> class Access>
   static auto get() {
@@ -113,15 +113,15 @@ struct BackwardKernels {
 template <class Kernels, class T, template <class> class Arguments, class Stream>
 void launch_elementwise(const Arguments<T>& args, const Stream& stream) {
   constexpr std::int64_t kOfBlock =
-      std::int64_t{kThreads} * Kernels::template kGroupsOfThread<T> * kGroup<T>;
+      std::int64_t{kThreads} * Kernels::template kGroupsOfThread<T> * kVectorSize<T>;
   const Grid grid{divide_up(args.numel, kOfBlock), 1};
   with_index(args.numel, stream, [&](auto index) {
     using Index = decltype(index);
     const auto dividers = dividers_of<T, Index>(args);
-    if (has_whole_groups(args)) {
-      launch(Kernels::template get<T, Index, WholeGroups>(), grid, stream, args, dividers);
+    if (is_vectorized(args)) {
+      launch(Kernels::template get<T, Index, Vectorized>(), grid, stream, args, dividers);
     } else {
-      launch(Kernels::template get<T, Index, SingleElements>(), grid, stream, args, dividers);
+      launch(Kernels::template get<T, Index, PerElement>(), grid, stream, args, dividers);
     }
   });
 }
@@ -138,7 +138,7 @@ struct SumsPlan {
   std::int64_t slices;
   std::int64_t repeats_per_slice;
   std::int64_t width, height; ///< of a block, in threads
-  bool whole_groups;
+  bool vectorized;
   bool merged;
   std::int64_t planes;
   std::int64_t stride;        ///< of a plane
@@ -149,7 +149,7 @@ struct SumsPlan {
 /// \param blocks about as many as fill the device.
 template <class Activation, class T>
 SumsPlan plan_sums(
-    const BackwardArguments<T>& args, const Sums<Compute<T>>& sums, std::int64_t blocks) {
+    const BackwardArguments<T>& args, const Sums<opmath_type<T>>& sums, std::int64_t blocks) {
   SumsPlan plan;
   const auto period_of = [](const ParameterIndex& index) { return index.inner * index.count; };
   const auto& weight = args.weight.index;
@@ -161,11 +161,11 @@ SumsPlan plan_sums(
   plan.period =
       std::max(Activation::has_weight ? period_of(weight) : 1, bias_wanted ? period_of(bias) : 1);
   plan.repeats = args.numel / plan.period;
-  plan.whole_groups = has_whole_groups(args) && plan.period % kGroup<T> == 0;
-  const std::int64_t group = plan.whole_groups ? kGroup<T> : 1;
+  plan.vectorized = is_vectorized(args) && plan.period % kVectorSize<T> == 0;
+  const std::int64_t vector = plan.vectorized ? kVectorSize<T> : 1;
   plan.merged =
-      (!weight_wanted || weight.inner % group == 0) && (!bias_wanted || bias.inner % group == 0);
-  const std::int64_t columns = plan.period / group;
+      (!weight_wanted || weight.inner % vector == 0) && (!bias_wanted || bias.inner % vector == 0);
+  const std::int64_t columns = plan.period / vector;
   const std::int64_t tiles = divide_up(columns, kThreads);
   plan.width = divide_up(columns, tiles);
   plan.height = kThreads / plan.width;
@@ -191,9 +191,9 @@ PlaneSums<C, Index> plane_of(C* total, const ParameterIndex& index, const SumsPl
   return {
       total,
       static_cast<Index>(index.count),
-      Divider<Index>::of(static_cast<Index>(inner)),
-      Divider<Index>::of(static_cast<Index>(repeats)),
-      Divider<std::uint32_t>::of(inner > 1 ? 1 : kSideBySide)};
+      IntDivider<Index>::of(static_cast<Index>(inner)),
+      IntDivider<Index>::of(static_cast<Index>(repeats)),
+      IntDivider<std::uint32_t>::of(inner > 1 ? 1 : kSideBySide)};
 }
 
 /// \tparam kWeightGradients whether those are wanted, besides the bias' or without.
@@ -203,28 +203,29 @@ template <class Activation, bool kWeightGradients, class T, class Stream>
 void backward_with_sums(
     const BackwardArguments<T>& args,
     const SumsPlan& plan,
-    Compute<T>* partial,
-    const Sums<Compute<T>>& sums,
+    opmath_type<T>* partial,
+    const Sums<opmath_type<T>>& sums,
     const Stream& stream) {
-  using C = Compute<T>;
+  using C = opmath_type<T>;
   with_index(args.numel, stream, [&](auto zero) {
     using Index = decltype(zero);
     auto dividers = dividers_of<T, Index>(args);
-    const std::int64_t group = plan.whole_groups ? kGroup<T> : 1;
+    const std::int64_t vector = plan.vectorized ? kVectorSize<T> : 1;
     const Columns<Index> columns{
         static_cast<Index>(plan.period),
         static_cast<Index>(plan.repeats),
         static_cast<Index>(plan.repeats_per_slice),
-        Divider<std::uint32_t>::of(static_cast<std::uint32_t>(plan.width)),
+        IntDivider<std::uint32_t>::of(static_cast<std::uint32_t>(plan.width)),
         static_cast<std::uint32_t>(plan.height),
         plan.merged};
-    const Grid grid{divide_up(plan.period / group, plan.width), plan.slices};
-    if (plan.whole_groups) {
-      const auto kernel = backward_sums_kernel<Activation, kWeightGradients, T, Index, kGroup<T>>;
+    const Grid grid{divide_up(plan.period / vector, plan.width), plan.slices};
+    if (plan.vectorized) {
+      const auto kernel =
+          backward_sums_kernel<Activation, kWeightGradients, T, Index, kVectorSize<T>>;
       launch(kernel, grid, stream, args, dividers, columns, partial);
     } else {
-      dividers.weight.whole_groups = false;
-      dividers.bias.whole_groups = false;
+      dividers.weight.vectorized = false;
+      dividers.bias.vectorized = false;
       const auto kernel = backward_sums_kernel<Activation, kWeightGradients, T, Index, 1>;
       launch(kernel, grid, stream, args, dividers, columns, partial);
     }
@@ -257,7 +258,7 @@ void backward_with_sums(
 template <class Activation, class T, class Workspace, class Stream>
 void backward(
     const BackwardArguments<T>& args,
-    const Sums<Compute<T>>& sums,
+    const Sums<opmath_type<T>>& sums,
     std::int64_t blocks,
     const Workspace& workspace,
     const Stream& stream) {
@@ -266,7 +267,7 @@ void backward(
     return;
   }
   const auto plan = plan_sums<Activation>(args, sums, blocks);
-  Compute<T>* const partial = workspace(plan.partial_numel);
+  opmath_type<T>* const partial = workspace(plan.partial_numel);
   if constexpr (Activation::has_weight) {
     if (sums.weight.pos != nullptr) {
       backward_with_sums<Activation, true>(args, plan, partial, sums, stream);

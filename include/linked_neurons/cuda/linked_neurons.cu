@@ -4,7 +4,7 @@
 
 namespace linked_neurons::detail::cuda {
 
-#define LINKED_NEURONS_DEFINE(A) template const Backend* kernels<A>();
+#define LINKED_NEURONS_DEFINE(A, function, Module) template const Backend* kernels<activation::A>();
 LINKED_NEURONS_FOR_ALL_ACTIVATIONS(LINKED_NEURONS_DEFINE)
 
 } // namespace linked_neurons::detail::cuda

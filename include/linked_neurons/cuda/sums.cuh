@@ -19,10 +19,10 @@ template <class Index>
 struct Columns {
   Index period;
   Index repeats;
-  Index repeats_per_slice;      ///< what one block walks down; blockIdx.y is the slice
-  Divider<std::uint32_t> width; ///< threads side by side in the period; the others share repeats
-  std::uint32_t height;         ///< threads one below the other
-  bool merged; ///< a group's elements all have the same parameters, so they give one sum
+  Index repeats_per_slice;         ///< what one block walks down; blockIdx.y is the slice
+  IntDivider<std::uint32_t> width; ///< threads side by side in the period; the others share repeats
+  std::uint32_t height;            ///< threads one below the other
+  bool merged; ///< a vector's elements all have the same parameters, so they give one sum
 };
 
 /// What a thread adds up for its `N` elements: the bias' gradient, and those of both slopes.
@@ -30,7 +30,7 @@ template <class C, int N, bool kWeightGradients>
 struct ThreadSums {
   static constexpr int kPlanes = kWeightGradients ? 3 : 1;
   static constexpr int kElements = N;
-  Group<C, N> plane[kPlanes];
+  AlignedVector<C, N> plane[kPlanes];
 };
 
 /// Adds each thread's `sums` to those of the threads below it in its column (thread / width counts
@@ -51,23 +51,24 @@ __device__ void add_rows(
       for (int plane = 0; plane < Sums::kPlanes; ++plane) {
         LINKED_NEURONS_UNROLL
         for (int i = 0; i < Sums::kElements; ++i) {
-          sums.plane[plane].at[i] += other.plane[plane].at[i];
+          sums.plane[plane].val[i] += other.plane[plane].val[i];
         }
       }
     }
   }
 }
 
-/// \tparam N elements that a thread takes side by side: a group, or 1 where groups are not aligned.
-/// \param partial [slices][planes][period], or [slices][planes][period / N] where `merged`.
+/// \tparam N elements that a thread takes side by side: a vector, or 1 where vectors are not
+/// aligned. \param partial [slices][planes][period], or [slices][planes][period / N] where
+/// `merged`.
 template <class Activation, bool kWeightGradients, class T, class Index, int N>
 __global__ void __launch_bounds__(kThreads) backward_sums_kernel(
     BackwardArguments<T> args,
-    Dividers<Index> dividers,
+    IntDividers<Index> dividers,
     Columns<Index> columns,
-    Compute<T>* partial) {
-  using C = Compute<T>;
-  using Access = std::conditional_t<N == 1, SingleElements<T, Index>, WholeGroups<T, Index>>;
+    opmath_type<T>* partial) {
+  using C = opmath_type<T>;
+  using Access = std::conditional_t<N == 1, PerElement<T, Index>, Vectorized<T, Index>>;
   using Sums = ThreadSums<C, N, kWeightGradients>;
   __shared__ Sums shared[kThreads];
   const std::uint32_t row = columns.width.divide(threadIdx.x);
@@ -77,7 +78,7 @@ __global__ void __launch_bounds__(kThreads) backward_sums_kernel(
   const bool active = row < columns.height && place < columns.period;
   Sums sums = {};
   if (active) {
-    Pair<Group<C, N>> slopes = {};
+    Pair<AlignedVector<C, N>> slopes = {};
     if constexpr (Activation::has_weight) {
       slopes = read_weights<N>(args.weight, dividers.weight, place);
     }
@@ -90,22 +91,22 @@ __global__ void __launch_bounds__(kThreads) backward_sums_kernel(
       const Index first = repeat * columns.period + place;
       Rows<Index> visible = dividers.rows;
       visible.numel = N == 1 ? first + 1 : visible.numel;
-      const auto group =
+      const auto vector =
           read_backward<Activation, Access, kWeightGradients>(args, dividers, visible, first);
-      Group<T> grad_input = {};
+      AlignedVector<T> grad_input = {};
       LINKED_NEURONS_UNROLL
       for (int i = 0; i < N; ++i) {
         const Pair<C> grad = {
-            detail::load(group.grad.pos.at[i]), detail::load(group.grad.neg.at[i])};
-        const Pair<C> slope = {slopes.pos.at[i], slopes.neg.at[i]};
-        const auto kept = kept_of(group, i);
-        const C grad_z = detail::backward<Activation>(kept, grad, slope);
-        grad_input.at[i] = detail::store<T>(grad_z);
-        sums.plane[0].at[i] += grad_z;
+            detail::load(vector.grad.pos.val[i]), detail::load(vector.grad.neg.val[i])};
+        const Pair<C> slope = {slopes.pos.val[i], slopes.neg.val[i]};
+        const auto saved = saved_values(vector, i);
+        const C grad_z = detail::backward<Activation>(saved, grad, slope);
+        grad_input.val[i] = detail::store<T>(grad_z);
+        sums.plane[0].val[i] += grad_z;
         if constexpr (kWeightGradients) {
-          const auto each = detail::weight_gradient<Activation>(kept, grad, slope);
-          sums.plane[1].at[i] += each.pos;
-          sums.plane[2].at[i] += each.neg;
+          const auto each = detail::weight_gradient<Activation>(saved, grad, slope);
+          sums.plane[1].val[i] += each.pos;
+          sums.plane[2].val[i] += each.neg;
         }
       }
       Access::write(args.grad_input, first, visible, grad_input);
@@ -119,17 +120,17 @@ __global__ void __launch_bounds__(kThreads) backward_sums_kernel(
   C* const slice = partial + blockIdx.y * (Sums::kPlanes * stride);
   LINKED_NEURONS_UNROLL
   for (int plane = 0; plane < Sums::kPlanes; ++plane) {
-    Group<C, N>& each = sums.plane[plane];
+    AlignedVector<C, N>& each = sums.plane[plane];
     if (columns.merged) {
       LINKED_NEURONS_UNROLL
       for (int i = 1; i < N; ++i) {
-        each.at[0] += each.at[i];
+        each.val[0] += each.val[i];
       }
-      slice[plane * stride + column] = each.at[0];
+      slice[plane * stride + column] = each.val[0];
     } else {
       LINKED_NEURONS_UNROLL
       for (int i = 0; i < N; ++i) {
-        slice[plane * stride + place + i] = each.at[i];
+        slice[plane * stride + place + i] = each.val[i];
       }
     }
   }
@@ -141,9 +142,10 @@ template <class C, class Index>
 struct PlaneSums {
   C* total; ///< [count], written; null where nobody wants it
   Index count;
-  Divider<Index> inner;
-  Divider<Index> repeats;
-  Divider<std::uint32_t> width; ///< sums side by side in a block; threads below share their addends
+  IntDivider<Index> inner;
+  IntDivider<Index> repeats;
+  IntDivider<std::uint32_t>
+      width; ///< sums side by side in a block; threads below share their addends
 };
 
 /// All planes: the bias' first, as in `partial`.
@@ -173,12 +175,12 @@ __global__ void __launch_bounds__(kThreads) add_partial_kernel(
       const Index slice = own.repeats.divide(above);
       const Index repeat = above - slice * own.repeats.divisor;
       const Index place = (repeat * own.count + number) * inner + addend - above * inner;
-      sums.plane[0].at[0] += partial[(slice * planes + blockIdx.y) * stride + place];
+      sums.plane[0].val[0] += partial[(slice * planes + blockIdx.y) * stride + place];
     }
   }
   add_rows(shared, sums, row, own.width.divisor, height);
   if (active && row == 0) {
-    own.total[number] = sums.plane[0].at[0];
+    own.total[number] = sums.plane[0].val[0];
   }
 }
 

@@ -22,7 +22,8 @@
 
 namespace linked_neurons::detail {
 
-/// A node in the pointer that this LibTorch counts references to nodes with: theirs, or its own.
+/// A new node, in the pointer type by which this version of LibTorch shares nodes: `intrusive_ptr`
+/// in the newer ones, `std::shared_ptr` in the older.
 template <class Node>
 auto make_node() {
   if constexpr (std::is_base_of_v<c10::intrusive_ptr_target, Node>) {
@@ -76,7 +77,7 @@ class LinkedNode : public torch::autograd::Node {
   }
 
  protected:
-  enum SavedIndex { kKept, kSigns, kPos, kNeg, kBias, kSaved };
+  enum SavedIndex { kInputOrOutput, kMasks, kPos, kNeg, kBias, kSaved };
   enum EdgeIndex { kInputEdge, kPosEdge, kNegEdge, kBiasEdge, kEdges };
 
   void connect(const at::Tensor& input, const Parameters& parameters) {
@@ -108,17 +109,17 @@ class LinkedBackward : public LinkedNode<Activation> {
   using typename LinkedNode<Activation>::Tensors;
 
   /// Runs forward, and makes a new node the output's `grad_fn`.
-  /// \param keep_output in place of the signs, where it tells them.
+  /// \param keep_output in place of the masks, where it tells them.
   static at::Tensor record(
       const at::Tensor& input,
       const Parameters& parameters,
-      Slopes kind,
+      ParameterShape kind,
       std::int64_t dim,
       bool keep_output) {
-    keep_output &= Activation::output_tells_signs;
+    keep_output &= Activation::output_tells_masks;
     const auto node = make_node<LinkedBackward>();
     node->connect(input, parameters);
-    Forwarded result;
+    ForwardResult result;
     {
       const at::AutoGradMode no_grad(false);
       result = run_forward<Activation>(
@@ -127,14 +128,14 @@ class LinkedBackward : public LinkedNode<Activation> {
     set_history(result.output, node);
     node->kind_ = kind;
     node->dim_ = dim;
-    node->sign_layout_ = result.sign_layout;
+    node->mask_layout_ = result.mask_layout;
     node->strides_ = std::move(result.strides);
     if (Activation::saved == Saved::input) {
-      node->save(Node::kKept, input);
-    } else if (keep_output || keeps_output<Activation>(node->wants_weight_gradients())) {
-      node->save(Node::kKept, result.output, true);
+      node->save(Node::kInputOrOutput, input);
+    } else if (keep_output || saves_output<Activation>(node->wants_weight_gradients())) {
+      node->save(Node::kInputOrOutput, result.output, true);
     }
-    node->save(Node::kSigns, result.signs);
+    node->save(Node::kMasks, result.masks);
     node->save(parameters);
     return result.output;
   }
@@ -146,12 +147,12 @@ class LinkedBackward : public LinkedNode<Activation> {
     if (!grad.defined()) {
       return Tensors(Node::kEdges);
     }
-    const auto saved = this->saved_variables();
-    Saves saves{
-        saved[Node::kKept],
-        saved[Node::kSigns],
-        sign_layout_,
-        {{saved[Node::kPos], saved[Node::kNeg]}, saved[Node::kBias]},
+    const auto variables = this->saved_variables();
+    SavedForBackward saved{
+        variables[Node::kInputOrOutput],
+        variables[Node::kMasks],
+        mask_layout_,
+        {{variables[Node::kPos], variables[Node::kNeg]}, variables[Node::kBias]},
         kind_,
         dim_,
         {this->task_should_compute_output(Node::kPosEdge) ||
@@ -160,16 +161,17 @@ class LinkedBackward : public LinkedNode<Activation> {
     at::DimVector sizes(grad.sizes().begin(), grad.sizes().end());
     sizes[dim_] /= 2;
     composed::Gradients result;
-    const Backend* backend = backend_for<Activation>(grad, saves.parameters);
-    // What the composed path left no kernel reads.
+    const Backend* backend = backend_for<Activation>(grad, saved.parameters);
+    // After a forward on the composed path there are no strides: its masks have a layout that the
+    // kernels do not read.
     if (backend != nullptr && !strides_.empty() && !at::GradMode::is_enabled()) {
-      result = run_backward<Activation>(*backend, grad, saves, layout_of(sizes, strides_, dim_));
+      result = run_backward<Activation>(*backend, grad, saved, layout_of(sizes, strides_, dim_));
     } else {
-      if (sign_layout_.lanes != 0) {
-        saves.signs = composed::unpack_signs(saves.signs, sign_layout_, sizes, strides_);
+      if (mask_layout_.lanes != 0) {
+        saved.masks = composed::unpack_masks(saved.masks, mask_layout_, sizes, strides_);
       }
       result = composed::backward<Activation>(
-          grad, saves.kept, saves.signs, saves.parameters, kind_, dim_, saves.wanted);
+          grad, saved.input_or_output, saved.masks, saved.parameters, kind_, dim_, saved.wanted);
     }
     const auto& [weight, bias] = result.parameters;
     return {result.input, weight.pos, weight.neg, bias};
@@ -178,9 +180,9 @@ class LinkedBackward : public LinkedNode<Activation> {
  private:
   using Node = LinkedNode<Activation>;
 
-  Slopes kind_ = Slopes::one;
+  ParameterShape kind_ = ParameterShape::one;
   std::int64_t dim_ = 0;
-  SignLayout sign_layout_ = {};
+  MaskLayout mask_layout_ = {};
   at::DimVector strides_;
 };
 
@@ -194,7 +196,7 @@ at::Tensor linked(
     bool keep_output = false) {
   dim = check_input(Activation::name, input, dim);
   const auto& [weight, bias] = parameters;
-  Slopes kind = Slopes::one;
+  ParameterShape kind = ParameterShape::one;
   if constexpr (Activation::has_weight) {
     kind = check_weight(Activation::name, weight, input, dim);
   }

@@ -3,7 +3,7 @@
 #pragma once
 
 #include <linked_neurons/detail/parameters.h>
-#include <linked_neurons/detail/types.h>
+#include <linked_neurons/kernel/types.h>
 
 #include <ATen/core/Tensor.h>
 #include <c10/util/Exception.h>
@@ -94,16 +94,16 @@ inline void check_bias(
 
 /// Checks the slopes that go with a checked input; returns which kind they are.
 /// \throws c10::Error
-inline Slopes check_weight(
+inline ParameterShape check_weight(
     const char* name, const Pair<at::Tensor>& weight, const at::Tensor& input, std::int64_t dim) {
   const auto elements = input.sizes().slice(1);
   const auto check_one = [&](const char* which, const at::Tensor& slopes) {
     check_parameter(name, which, slopes, input);
     if (slopes.numel() == 1 && slopes.dim() <= 1) {
-      return Slopes::one;
+      return ParameterShape::one;
     }
     if (slopes.dim() == 1 && slopes.size(0) == input.size(dim)) {
-      return Slopes::per_channel;
+      return ParameterShape::per_channel;
     }
     TORCH_CHECK(
         slopes.sizes() == elements,
@@ -120,10 +120,10 @@ inline Slopes check_weight(
         slopes.numel(),
         " of shape ",
         slopes.sizes());
-    return Slopes::per_element;
+    return ParameterShape::per_element;
   };
-  const Slopes pos = check_one("weight_pos", weight.pos);
-  const Slopes neg = check_one("weight_neg", weight.neg);
+  const ParameterShape pos = check_one("weight_pos", weight.pos);
+  const ParameterShape neg = check_one("weight_neg", weight.neg);
   TORCH_CHECK(
       pos == neg,
       name,

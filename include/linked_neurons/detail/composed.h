@@ -5,8 +5,8 @@
 /// derives from it. 16-bit types go through float and are rounded once, as in the kernels.
 #pragma once
 
-#include <linked_neurons/detail/arguments.h>
 #include <linked_neurons/detail/check.h>
+#include <linked_neurons/kernel/arguments.h>
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
@@ -32,7 +32,7 @@ namespace linked_neurons::detail::composed {
 
 /// `tensor` in the type that computes; an undefined one stays so.
 inline at::Tensor widened(const at::Tensor& tensor) {
-  return tensor.defined() ? tensor.to(compute_type(tensor.scalar_type())) : tensor;
+  return tensor.defined() ? tensor.to(to_opmath_type(tensor.scalar_type())) : tensor;
 }
 
 inline Pair<at::Tensor> halves(const at::Tensor& tensor, std::int64_t dim) {
@@ -44,9 +44,9 @@ inline Pair<at::Tensor> halves(const at::Tensor& tensor, std::int64_t dim) {
 /// The sizes with which slopes (or a bias: one number a channel) broadcast against an input of
 /// `axes` axes.
 inline at::DimVector broadcast_sizes(
-    const at::Tensor& slopes, Slopes kind, std::int64_t dim, std::int64_t axes) {
+    const at::Tensor& slopes, ParameterShape kind, std::int64_t dim, std::int64_t axes) {
   at::DimVector sizes(slopes.sizes().begin(), slopes.sizes().end());
-  if (kind == Slopes::per_channel) {
+  if (kind == ParameterShape::per_channel) {
     sizes.resize(axes - dim, 1);
   }
   return sizes;
@@ -54,7 +54,7 @@ inline at::DimVector broadcast_sizes(
 
 /// The slopes as they broadcast against `like`, in the type that computes.
 inline Pair<at::Tensor> broadcast(
-    const Pair<at::Tensor>& weight, Slopes kind, const at::Tensor& like, std::int64_t dim) {
+    const Pair<at::Tensor>& weight, ParameterShape kind, const at::Tensor& like, std::int64_t dim) {
   if (!weight.pos.defined()) {
     return {};
   }
@@ -69,13 +69,13 @@ inline at::Tensor biased(const at::Tensor& input, const at::Tensor& bias, std::i
   if (!bias.defined()) {
     return widened(input);
   }
-  const auto sizes = broadcast_sizes(bias, Slopes::per_channel, dim, input.dim());
+  const auto sizes = broadcast_sizes(bias, ParameterShape::per_channel, dim, input.dim());
   return widened(input) + widened(bias.view(sizes));
 }
 
 /// Elementwise gradients summed for the parameters that they belong to.
 inline at::Tensor sum_for(
-    const at::Tensor& parameter, Slopes kind, const at::Tensor& each, std::int64_t dim) {
+    const at::Tensor& parameter, ParameterShape kind, const at::Tensor& each, std::int64_t dim) {
   return each.sum_to_size(broadcast_sizes(parameter, kind, dim, each.dim()))
       .view(parameter.sizes())
       .to(parameter.scalar_type());
@@ -83,33 +83,33 @@ inline at::Tensor sum_for(
 
 template <class Activation>
 at::Tensor forward(
-    const at::Tensor& input, const Parameters& parameters, Slopes kind, std::int64_t dim) {
+    const at::Tensor& input, const Parameters& parameters, ParameterShape kind, std::int64_t dim) {
   const auto y = detail::forward<Activation>(
       biased(input, parameters.bias, dim), broadcast(parameters.weight, kind, input, dim));
   return at::cat({y.pos, y.neg}, dim).to(input.scalar_type());
 }
 
-/// Both halves' signs as booleans, stacked along a new first axis.
+/// Both halves' masks as booleans, stacked along a new first axis.
 template <class Activation>
-at::Tensor signs(const at::Tensor& input, const at::Tensor& bias, std::int64_t dim) {
-  const auto bits = Activation::signs(biased(input, bias, dim));
+at::Tensor masks(const at::Tensor& input, const at::Tensor& bias, std::int64_t dim) {
+  const auto bits = Activation::masks(biased(input, bias, dim));
   return at::stack({bits.pos, bits.neg});
 }
 
-/// Kernels' signs, bits in groups, as `signs` above gives them, for a tensor of these sizes and
+/// Kernels' masks, bits in groups, as `masks` above gives them, for a tensor of these sizes and
 /// strides.
-inline at::Tensor unpack_signs(
+inline at::Tensor unpack_masks(
     const at::Tensor& bytes,
-    const SignLayout& layout,
+    const MaskLayout& layout,
     at::IntArrayRef sizes,
     at::IntArrayRef strides) {
   const at::Tensor bits = at::tensor({1, 2, 4, 8, 16, 32, 64, 128}, at::kByte).to(bytes.device());
   const at::Tensor planes = bytes.unsqueeze(1)
                                 .bitwise_and(bits)
                                 .ne(0)
-                                .view({-1, layout.lanes, kSignBits, layout.each})
+                                .view({-1, layout.lanes, kMaskBits, layout.each})
                                 .permute({2, 0, 3, 1})
-                                .reshape({kSignBits, -1});
+                                .reshape({kMaskBits, -1});
   return at::stack(
       {planes.select(0, 0).as_strided(sizes, strides),
        planes.select(0, 1).contiguous().as_strided(sizes, strides)});
@@ -121,45 +121,45 @@ struct Gradients {
   Parameters parameters;
 };
 
-/// `kept` is the input or the output, as the activation has it; `signs` as above, or undefined
-/// where the output tells them.
+/// `input_or_output` is the input or the output, as the activation has it; `masks` as above, or
+/// undefined where the output tells them.
 template <class Activation>
 Gradients backward(
     const at::Tensor& grad,
-    const at::Tensor& kept,
-    const at::Tensor& signs,
+    const at::Tensor& input_or_output,
+    const at::Tensor& masks,
     const Parameters& parameters,
-    Slopes kind,
+    ParameterShape kind,
     std::int64_t dim,
     const Wanted& wanted) {
-  Kept<at::Tensor, at::Tensor> start;
+  SavedValues<at::Tensor, at::Tensor> saved;
   if constexpr (Activation::saved == Saved::input) {
-    start.input = biased(kept, parameters.bias, dim);
-  } else if (kept.defined()) {
-    start.output = halves(kept, dim);
+    saved.input = biased(input_or_output, parameters.bias, dim);
+  } else if (input_or_output.defined()) {
+    saved.output = halves(input_or_output, dim);
   }
-  if constexpr (Activation::saved == Saved::signs) {
-    if (signs.defined()) {
-      start.signs = {signs.select(0, 0), signs.select(0, 1)};
-    } else if constexpr (Activation::output_tells_signs) {
-      start.signs = Activation::signs_of_output(start.output);
+  if constexpr (Activation::saved == Saved::masks) {
+    if (masks.defined()) {
+      saved.masks = {masks.select(0, 0), masks.select(0, 1)};
+    } else if constexpr (Activation::output_tells_masks) {
+      saved.masks = Activation::masks_of_output(saved.output);
     }
   }
   const auto grads = halves(grad, dim);
   const auto& weight = parameters.weight;
   const auto slopes = broadcast(weight, kind, grad, dim);
   Gradients result;
-  const at::Tensor grad_z = detail::backward<Activation>(start, grads, slopes);
+  const at::Tensor grad_z = detail::backward<Activation>(saved, grads, slopes);
   result.input = grad_z.to(grad.scalar_type());
   if constexpr (Activation::has_weight) {
     if (wanted.weight) {
-      const auto each = detail::weight_gradient<Activation>(start, grads, slopes);
+      const auto each = detail::weight_gradient<Activation>(saved, grads, slopes);
       result.parameters.weight = {
           sum_for(weight.pos, kind, each.pos, dim), sum_for(weight.neg, kind, each.neg, dim)};
     }
   }
   if (wanted.bias) {
-    result.parameters.bias = sum_for(parameters.bias, Slopes::per_channel, grad_z, dim);
+    result.parameters.bias = sum_for(parameters.bias, ParameterShape::per_channel, grad_z, dim);
   }
   return result;
 }

@@ -2,9 +2,9 @@
 /// Trained parameters as the kernels read them, and their gradients as LibTorch wants them back.
 #pragma once
 
-#include <linked_neurons/detail/arguments.h>
 #include <linked_neurons/detail/check.h>
 #include <linked_neurons/detail/layout.h>
+#include <linked_neurons/kernel/arguments.h>
 
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
@@ -17,10 +17,10 @@ namespace linked_neurons::detail {
 /// Where the slopes of one half, or a bias, lie for an input of a given layout.
 class ParameterView {
  public:
-  ParameterView(Slopes kind, const Layout& layout) : kind_(kind) {
-    if (kind == Slopes::one) {
+  ParameterView(ParameterShape kind, const Layout& layout) : kind_(kind) {
+    if (kind == ParameterShape::one) {
       index_ = {layout.row(), 1};
-    } else if (kind == Slopes::per_channel) {
+    } else if (kind == ParameterShape::per_channel) {
       index_ = {layout.inner, layout.channels};
     } else {
       // In the order of the input's elements. Where the batch is not the outermost axis in memory,
@@ -39,8 +39,8 @@ class ParameterView {
 
   /// The numbers in the computing type, in the order of `index`.
   at::Tensor read(const at::Tensor& parameter) const {
-    const auto type = compute_type(parameter.scalar_type());
-    if (kind_ != Slopes::per_element) {
+    const auto type = to_opmath_type(parameter.scalar_type());
+    if (kind_ != ParameterShape::per_element) {
       return parameter.to(type).contiguous();
     }
     if (!repeated_ && parameter.scalar_type() == type &&
@@ -53,9 +53,9 @@ class ParameterView {
 
   /// Room for the sums of the gradient of `parameter`, in the order of `index`.
   at::Tensor empty_sums(const at::Tensor& parameter) const {
-    const auto options = parameter.options().dtype(compute_type(parameter.scalar_type()));
-    return kind_ == Slopes::per_element ? at::empty_strided(sizes_, strides_, options)
-                                        : at::empty(parameter.sizes(), options);
+    const auto options = parameter.options().dtype(to_opmath_type(parameter.scalar_type()));
+    return kind_ == ParameterShape::per_element ? at::empty_strided(sizes_, strides_, options)
+                                                : at::empty(parameter.sizes(), options);
   }
 
   /// The gradient of `parameter` from them.
@@ -64,7 +64,7 @@ class ParameterView {
   }
 
  private:
-  Slopes kind_;
+  ParameterShape kind_;
   ParameterIndex index_{1, 1};
   bool repeated_ = false;
   at::DimVector sizes_, strides_;

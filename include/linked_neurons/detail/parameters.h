@@ -9,7 +9,7 @@
 namespace linked_neurons::detail {
 
 /// How many slopes a half has.
-enum class Slopes { one, per_channel, per_element };
+enum class ParameterShape { one, per_channel, per_element };
 
 /// What a layer computes with besides its input; undefined where it has none.
 struct Parameters {

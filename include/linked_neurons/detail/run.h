@@ -2,9 +2,9 @@
 /// A pass of a layer: which kernels take it, what they are given, what forward leaves for backward.
 #pragma once
 
+#include <linked_neurons/cpu/backend.h>
+#include <linked_neurons/cuda/backend.h>
 #include <linked_neurons/detail/composed.h>
-#include <linked_neurons/detail/cpu.h>
-#include <linked_neurons/detail/cuda.h>
 #include <linked_neurons/detail/layout.h>
 #include <linked_neurons/detail/parameter_view.h>
 
@@ -14,8 +14,9 @@
 
 namespace linked_neurons::detail {
 
-/// Whether a tensor is what it seems: memory that a kernel may read. Wrappers of functorch's
-/// transforms, subclasses, and tensors whose negation or zeros are only promised are not.
+/// Whether a kernel may read a tensor's memory as it is. It may not for wrappers of functorch's
+/// transforms, Python subclasses, and tensors that LibTorch negates, or fills with zeros, only when
+/// they are read.
 inline bool is_plain(const at::Tensor& tensor) {
   using c10::DispatchKey;
   constexpr c10::DispatchKeySet kOthers{
@@ -62,43 +63,44 @@ const Backend* backend_for(const at::Tensor& input, const Parameters& parameters
 
 /// Puts the parameters into a task as kernels read them.
 template <class Activation, class Task>
-void read_parameters(const Parameters& parameters, Slopes kind, const Layout& layout, Task& task) {
+void read_parameters(
+    const Parameters& parameters, ParameterShape kind, const Layout& layout, Task& task) {
   if constexpr (Activation::has_weight) {
     const ParameterView view(kind, layout);
     task.weight = {view.read(parameters.weight.pos), view.read(parameters.weight.neg)};
     task.weight_index = view.index();
   }
   if (parameters.bias.defined()) {
-    const ParameterView view(Slopes::per_channel, layout);
+    const ParameterView view(ParameterShape::per_channel, layout);
     task.bias = view.read(parameters.bias);
     task.bias_index = view.index();
   }
 }
 
 /// A forward pass: the output, and what backward needs to know of it.
-struct Forwarded {
+struct ForwardResult {
   at::Tensor output;
   at::DimVector strides; ///< of the dense input that the kernels read; empty on the composed path
-  at::Tensor signs;      ///< if the activation keeps them
-  SignLayout sign_layout = {0, 0}; ///< no lanes: booleans, as composed::signs gives them
+  at::Tensor masks;      ///< undefined where none were saved
+  MaskLayout mask_layout = {0, 0}; ///< no lanes: booleans, as composed::masks gives them
 };
 
 /// \param backend the kernels, or null for the composed path.
 /// \param kind of the slopes; meaningless for an activation without.
 template <class Activation>
-Forwarded run_forward(
+ForwardResult run_forward(
     const Backend* backend,
     const at::Tensor& input,
     const Parameters& parameters,
-    Slopes kind,
+    ParameterShape kind,
     std::int64_t dim,
-    bool keep_signs) {
-  Forwarded result;
+    bool keep_masks) {
+  ForwardResult result;
   if (backend == nullptr) {
     result.output = composed::forward<Activation>(input, parameters, kind, dim);
-    if constexpr (Activation::saved == Saved::signs) {
-      if (keep_signs) {
-        result.signs = composed::signs<Activation>(input, parameters.bias, dim);
+    if constexpr (Activation::saved == Saved::masks) {
+      if (keep_masks) {
+        result.masks = composed::masks<Activation>(input, parameters.bias, dim);
       }
     }
     return result;
@@ -108,15 +110,15 @@ Forwarded run_forward(
   const Layout layout = layout_of(task.input, dim);
   task.output = layout.empty_output(input.options());
   task.row = layout.row();
-  if (Activation::saved == Saved::signs && keep_signs) {
-    result.sign_layout = backend->sign_layout(input.scalar_type());
-    task.signs = at::empty({sign_bytes(layout.numel)}, input.options().dtype(at::kByte));
+  if (Activation::saved == Saved::masks && keep_masks) {
+    result.mask_layout = backend->mask_layout(input.scalar_type());
+    task.masks = at::empty({mask_bytes(layout.numel)}, input.options().dtype(at::kByte));
   }
   read_parameters<Activation>(parameters, kind, layout, task);
   backend->forward(task);
   result.output = std::move(task.output);
   result.strides = layout.strides;
-  result.signs = std::move(task.signs);
+  result.masks = std::move(task.masks);
   return result;
 }
 
@@ -139,47 +141,51 @@ inline ReadableGradient readable(const at::Tensor& grad, const Layout& layout) {
 }
 
 /// What forward left for backward.
-struct Saves {
-  at::Tensor kept; ///< the input, the output, or undefined
-  at::Tensor signs;
-  SignLayout sign_layout;
+struct SavedForBackward {
+  at::Tensor input_or_output; ///< the input, the output, or undefined
+  at::Tensor masks;
+  MaskLayout mask_layout;
   Parameters parameters;
-  Slopes kind;
+  ParameterShape kind;
   std::int64_t dim;
   Wanted wanted;
 };
 
 template <class Activation>
 composed::Gradients run_backward(
-    const Backend& backend, const at::Tensor& grad, const Saves& saves, const Layout& layout) {
+    const Backend& backend,
+    const at::Tensor& grad,
+    const SavedForBackward& saved,
+    const Layout& layout) {
   const auto readable_grad = readable(grad, layout);
   BackwardTask task;
   task.grad = readable_grad.tensor;
   task.grad_is_uniform = readable_grad.is_uniform;
-  task.kept = Activation::saved == Saved::input ? dense(saves.kept) : saves.kept;
-  task.signs = saves.signs;
+  task.input_or_output =
+      Activation::saved == Saved::input ? dense(saved.input_or_output) : saved.input_or_output;
+  task.masks = saved.masks;
   task.grad_input = layout.empty_input(grad.options());
   task.row = layout.row();
-  read_parameters<Activation>(saves.parameters, saves.kind, layout, task);
-  const auto& weight = saves.parameters.weight;
-  const auto& bias = saves.parameters.bias;
-  const ParameterView weight_view(saves.kind, layout);
-  const ParameterView bias_view(Slopes::per_channel, layout);
-  if (saves.wanted.weight) {
+  read_parameters<Activation>(saved.parameters, saved.kind, layout, task);
+  const auto& weight = saved.parameters.weight;
+  const auto& bias = saved.parameters.bias;
+  const ParameterView weight_view(saved.kind, layout);
+  const ParameterView bias_view(ParameterShape::per_channel, layout);
+  if (saved.wanted.weight) {
     task.grad_weight = {weight_view.empty_sums(weight.pos), weight_view.empty_sums(weight.neg)};
   }
-  if (saves.wanted.bias) {
+  if (saved.wanted.bias) {
     task.grad_bias = bias_view.empty_sums(bias);
   }
   backend.backward(task);
   composed::Gradients result;
   result.input = std::move(task.grad_input);
-  if (saves.wanted.weight) {
+  if (saved.wanted.weight) {
     result.parameters.weight = {
         weight_view.gradient(task.grad_weight.pos, weight.pos),
         weight_view.gradient(task.grad_weight.neg, weight.neg)};
   }
-  if (saves.wanted.bias) {
+  if (saved.wanted.bias) {
     result.parameters.bias = bias_view.gradient(task.grad_bias, bias);
   }
   return result;

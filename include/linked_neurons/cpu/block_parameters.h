@@ -1,0 +1,297 @@
+/// \file
+/// The trained parameters that go with the elements of the CPU loops' blocks.
+///
+/// The functions that do not run for every block are marked as not inlined: each is compiled once,
+/// and not once more in every loop.
+#pragma once
+
+#include <linked_neurons/cpu/stored_type.h>
+#include <linked_neurons/cpu/targets.h>
+#include <linked_neurons/kernel/arguments.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <type_traits>
+
+namespace linked_neurons::detail::cpu {
+
+/// The index of a parameter with a single value, which belongs to every element of the tensor.
+inline constexpr ParameterIndex kSingle = {std::numeric_limits<std::int64_t>::max(), 1};
+
+/// A place among a parameter's values, moving with the elements.
+class ParameterWalk {
+ public:
+  LINKED_NEURONS_NOINLINE ParameterWalk(const ParameterIndex& index, std::int64_t element)
+      : index_(index.count == 1 ? kSingle : index), number_(element / index_.inner % index_.count),
+        left_(index_.inner - element % index_.inner), step_(kBlock % index_.count) {}
+
+  const ParameterIndex& index() const {
+    return index_;
+  }
+
+  std::int64_t number() const {
+    return number_;
+  }
+
+  /// Elements from here on that have this number, where `inner` > 1.
+  std::int64_t left() const {
+    return left_;
+  }
+
+  /// Moves over a block: with `inner` > 1 one that has a single number.
+  LINKED_NEURONS_FN void skip_block() {
+    if (index_.inner == 1) {
+      number_ += step_;
+      number_ -= number_ >= index_.count ? index_.count : 0;
+      return;
+    }
+    left_ -= kBlock;
+    if (left_ == 0) {
+      number_ = number_ + 1 == index_.count ? 0 : number_ + 1;
+      left_ = index_.inner;
+    }
+  }
+
+  /// Moves over `size` elements; calls `body(number, done, n)` for each run of them whose values
+  /// are one and the same (inner > 1), or lie one after another (inner == 1), from `number` on.
+  template <class Body>
+  LINKED_NEURONS_FN void advance(std::int64_t size, const Body& body) {
+    for (std::int64_t done = 0; done < size;) {
+      const bool adjacent = index_.inner == 1;
+      const std::int64_t n = std::min(adjacent ? index_.count - number_ : left_, size - done);
+      body(number_, done, n);
+      done += n;
+      left_ -= adjacent ? 0 : n;
+      if (adjacent || left_ == 0) {
+        number_ += adjacent ? n : 1;
+        number_ = number_ == index_.count ? 0 : number_;
+        left_ = index_.inner;
+      }
+    }
+  }
+
+ private:
+  ParameterIndex index_;
+  std::int64_t number_;
+  std::int64_t left_;
+  std::int64_t step_; ///< from a block's first number to the next one's, where `inner` is 1
+};
+
+/// The values of a parameter that go with a block's elements, one an element, block after block.
+template <class C>
+class BlockParameter {
+ public:
+  /// \param element the first block's first.
+  /// \param none what every element has where `values` is null.
+  LINKED_NEURONS_NOINLINE BlockParameter(
+      const C* values, const ParameterIndex& index, std::int64_t element, C none)
+      : values_(values), walk_(index, element), constant_(values == nullptr || index.count == 1),
+        repeats_(!constant_ && index.inner == 1 && index.count < kBlock) {
+    if (constant_) {
+      std::fill_n(buffer_, kBlock, values == nullptr ? none : *values);
+    } else if (repeats_) {
+      for (std::int64_t i = 0; i < 2 * kBlock; ++i) {
+        buffer_[i] = values[i % index.count];
+      }
+    }
+  }
+
+  LINKED_NEURONS_FN const C* next() {
+    if (constant_) {
+      return buffer_;
+    }
+    const ParameterIndex& index = walk_.index();
+    const std::int64_t number = walk_.number();
+    if (repeats_ || (index.inner == 1 && number + kBlock <= index.count)) {
+      walk_.skip_block();
+      return (repeats_ ? buffer_ : values_) + number;
+    }
+    if (number == filled_with_ && walk_.left() >= kBlock) {
+      walk_.skip_block();
+      return buffer_ + kBlock;
+    }
+    return fill();
+  }
+
+ private:
+  LINKED_NEURONS_NOINLINE const C* fill() {
+    filled_with_ = -1;
+    if (walk_.index().inner >= kBlock) {
+      return fill_halves();
+    }
+    const bool adjacent = walk_.index().inner == 1;
+    walk_.advance(kBlock, [&](std::int64_t number, std::int64_t done, std::int64_t n) {
+      if (adjacent) {
+        std::memcpy(buffer_ + done, values_ + number, n * sizeof(C));
+      } else {
+        // A loop of constant length is vectorised whole; what is behind the run is overwritten.
+        std::fill_n(buffer_ + done, kBlock, values_[number]);
+      }
+    });
+    return buffer_;
+  }
+
+  /// Where a block has two values at most: one fills the buffer's first half, the next one the
+  /// second, and the block begins where as many elements are left of the first.
+  const C* fill_halves() {
+    const std::int64_t left = std::min(kBlock, walk_.left());
+    std::fill_n(buffer_, kBlock, values_[walk_.number()]);
+    walk_.advance(kBlock, [](std::int64_t, std::int64_t, std::int64_t) {});
+    filled_with_ = walk_.number();
+    std::fill_n(buffer_ + kBlock, kBlock, values_[filled_with_]);
+    return buffer_ + (kBlock - left);
+  }
+
+  const C* values_;
+  ParameterWalk walk_;
+  bool constant_;                 ///< `buffer_` holds it, or what stands for no values
+  bool repeats_;                  ///< `buffer_` holds all values, and the first ones again
+  std::int64_t filled_with_ = -1; ///< the value that fills the buffer's second half
+  alignas(64) C buffer_[2 * kBlock] = {};
+};
+
+/// The trained slopes of a block's elements, one an element.
+template <class C>
+struct BlockSlopes {
+  BlockParameter<C> pos, neg;
+
+  BlockSlopes(const Weights<C>& weight, std::int64_t element)
+      : pos(weight.pos, weight.index, element, C(0)), neg(weight.neg, weight.index, element, C(0)) {
+  }
+
+  LINKED_NEURONS_FN Pair<const C*> next() {
+    return {pos.next(), neg.next()};
+  }
+};
+
+/// Those of an activation without.
+template <class C>
+struct NoSlopes {
+  NoSlopes(const Weights<C>& /*weight*/, std::int64_t /*element*/) {}
+
+  LINKED_NEURONS_FN Pair<const C*> next() {
+    return {};
+  }
+};
+
+template <class Activation, class C>
+using SlopesOf = std::conditional_t<Activation::has_weight, BlockSlopes<C>, NoSlopes<C>>;
+
+/// The bias; where there is none, the number that changes no other in a sum (not +0, which turns -0
+/// into +0).
+template <class C>
+BlockParameter<C> block_bias(const Bias<C>& bias, std::int64_t element) {
+  return {bias.values, bias.index, element, C(-0.0)};
+}
+
+/// Adds up neighbouring numbers.
+template <class C>
+struct AddUp {
+  const C* each;
+  C* sum;
+
+  LINKED_NEURONS_FN void operator()(Target /*target*/, std::int64_t begin, std::int64_t end) const {
+    // Sixteen sums side by side: compilers may not reorder a sum on their own.
+    constexpr std::int64_t kLanes = 16;
+    C lanes[kLanes] = {};
+    std::int64_t i = begin;
+    for (; i + kLanes <= end; i += kLanes) {
+      for (std::int64_t lane = 0; lane < kLanes; ++lane) {
+        lanes[lane] += each[i + lane];
+      }
+    }
+    for (; i < end; ++i) {
+      lanes[i % kLanes] += each[i];
+    }
+    for (std::int64_t width = kLanes / 2; width > 0; width /= 2) {
+      for (std::int64_t lane = 0; lane < width; ++lane) {
+        lanes[lane] += lanes[lane + width];
+      }
+    }
+    *sum += lanes[0];
+  }
+};
+
+/// The sums of a parameter's gradient, to which the loops add one number an element. Blocks with
+/// the same values share 64 sums, which are added up where the values change.
+template <class C>
+class BlockSums {
+ public:
+  /// \param element the first block's first.
+  /// \param sums one a value of the parameter; null where nobody wants them.
+  LINKED_NEURONS_NOINLINE BlockSums(
+      Target target, const ParameterIndex& index, std::int64_t element, C* sums)
+      : target_(target), walk_(index, element), sums_(sums),
+        repeats_(walk_.index().inner == 1 && kBlock % index.count == 0) {}
+
+  /// Where the next block's numbers are to be added.
+  LINKED_NEURONS_FN C* place(std::int64_t size) {
+    const ParameterIndex& index = walk_.index();
+    if (size < kBlock) {
+      finish(); // what is added behind the last element does not count
+      return shared_;
+    }
+    if (index.inner == 1) {
+      return walk_.number() + kBlock <= index.count ? sums_ + walk_.number() : shared_;
+    }
+    // A block that comes to a next value adds to its sums as well, which follow.
+    return index.inner < kBlock ? shared_ : shared_ + (kBlock - std::min(kBlock, walk_.left()));
+  }
+
+  /// Moves to the next block, once the numbers of this one were added at `place`.
+  LINKED_NEURONS_FN void move_on(std::int64_t size, const C* place) {
+    const bool values_last =
+        walk_.index().inner == 1 ? repeats_ || place != shared_ : walk_.left() > kBlock;
+    if (values_last && size == kBlock) {
+      walk_.skip_block();
+    } else {
+      add_shared(size);
+    }
+  }
+
+  /// Adds up what is shared at the end.
+  LINKED_NEURONS_NOINLINE void finish() {
+    if (repeats_) {
+      add_shared(kBlock);
+    } else if (walk_.index().inner >= kBlock) {
+      add_run(walk_.number(), 0, kBlock);
+      std::fill_n(shared_, kBlock, C(0));
+    }
+  }
+
+ private:
+  LINKED_NEURONS_NOINLINE void add_shared(std::int64_t size) {
+    if (walk_.index().inner >= kBlock && size == kBlock) {
+      add_run(walk_.number(), 0, kBlock);
+      std::copy_n(shared_ + kBlock, kBlock, shared_);
+      std::fill_n(shared_ + kBlock, kBlock, C(0));
+      walk_.advance(size, [](std::int64_t, std::int64_t, std::int64_t) {});
+      return;
+    }
+    walk_.advance(size, [this](std::int64_t number, std::int64_t done, std::int64_t n) {
+      add_run(number, done, n);
+    });
+    std::fill_n(shared_, kBlock, C(0));
+  }
+
+  /// The `n` shared sums from `done` on belong to the value `number`, or to those from it on.
+  void add_run(std::int64_t number, std::int64_t done, std::int64_t n) {
+    if (walk_.index().inner > 1) {
+      run_on(target_, AddUp<C>{shared_, sums_ + number}, done, done + n);
+      return;
+    }
+    for (std::int64_t i = 0; i < n; ++i) {
+      sums_[number + i] += shared_[done + i];
+    }
+  }
+
+  Target target_;
+  ParameterWalk walk_;
+  C* sums_;
+  bool repeats_; ///< all blocks have the same values
+  alignas(64) C shared_[2 * kBlock] = {};
+};
+
+} // namespace linked_neurons::detail::cpu

@@ -1,0 +1,85 @@
+/// \file
+/// Blocks of 16-bit elements to floats and back.
+///
+/// A conversion is a function of its own, which all activations share: it may use instructions that
+/// no loop of portable C++ becomes.
+#pragma once
+
+#include <linked_neurons/activation/number.h>
+#include <linked_neurons/cpu/stored_type.h>
+#include <linked_neurons/cpu/targets.h>
+
+#include <cstdint>
+
+#if LINKED_NEURONS_HAS_TARGETS
+#include <immintrin.h>
+#endif
+
+namespace linked_neurons::detail::cpu {
+
+/// Blocks of elements of one type into another; `step` is the way from one block to the next.
+template <class From, class To>
+struct Conversion {
+  const void* from;
+  std::int64_t from_step;
+  void* to;
+  std::int64_t to_step;
+
+  LINKED_NEURONS_FN const From* from_block(std::int64_t block) const {
+    return static_cast<const From*>(from) + block * from_step;
+  }
+
+  LINKED_NEURONS_FN To* to_block(std::int64_t block) const {
+    return static_cast<To*>(to) + block * to_step;
+  }
+
+  LINKED_NEURONS_FN void operator()(Target /*target*/, std::int64_t begin, std::int64_t end) const {
+    for (std::int64_t block = begin; block < end; ++block) {
+      const From* const x = from_block(block);
+      To* const y = to_block(block);
+      LINKED_NEURONS_INDEPENDENT
+      for (std::int64_t i = 0; i < kBlock; ++i) {
+        y[i] = store<To>(load(x[i]));
+      }
+    }
+  }
+};
+
+template <class From, class To>
+void convert(Target target, const Conversion<From, To>& conversion, std::int64_t blocks) {
+  run_on(target, conversion, 0, blocks);
+}
+
+#if LINKED_NEURONS_HAS_TARGETS
+
+// Every processor with AVX2 converts halves itself.
+
+LINKED_NEURONS_TARGET(LINKED_NEURONS_AVX2)
+inline void convert(
+    Target /*target*/, const Conversion<Half, float>& conversion, std::int64_t blocks) {
+  for (std::int64_t block = 0; block < blocks; ++block) {
+    const Half* const x = conversion.from_block(block);
+    float* const y = conversion.to_block(block);
+    for (std::int64_t i = 0; i < kBlock; i += 8) {
+      const auto bits = _mm_loadu_si128(reinterpret_cast<const __m128i*>(x + i));
+      _mm256_storeu_ps(y + i, _mm256_cvtph_ps(bits));
+    }
+  }
+}
+
+LINKED_NEURONS_TARGET(LINKED_NEURONS_AVX2)
+inline void convert(
+    Target /*target*/, const Conversion<float, Half>& conversion, std::int64_t blocks) {
+  for (std::int64_t block = 0; block < blocks; ++block) {
+    const float* const x = conversion.from_block(block);
+    Half* const y = conversion.to_block(block);
+    for (std::int64_t i = 0; i < kBlock; i += 8) {
+      const auto bits = _mm256_cvtps_ph(_mm256_loadu_ps(x + i), _MM_FROUND_TO_NEAREST_INT);
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(y + i), bits);
+    }
+  }
+}
+
+#endif
+
+} // namespace linked_neurons::detail::cpu

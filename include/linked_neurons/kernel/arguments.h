@@ -1,0 +1,147 @@
+/// \file
+/// What the CPU loops and the CUDA kernels are given: plain pointers over one view of memory.
+///
+/// A dense input, whatever its memory format, is rows of `row` = channels x inner elements; its
+/// linked output is, for each row, that row's first half and then its second:
+///
+///     input  [outer][row]          element i
+///     output [outer][2][row]       elements i + row * (i / row), and `row` after that
+///
+/// So the axis and the format are two numbers, and one loop serves all of them.
+#pragma once
+
+#include <linked_neurons/activation/activation.h>
+#include <linked_neurons/activation/number.h>
+
+#include <cstdint>
+
+namespace linked_neurons::detail {
+
+/// Where an element finds a trained parameter (slopes, a bias): that of element i is number
+/// (i / inner) % count.
+struct ParameterIndex {
+  std::int64_t inner = 1;
+  std::int64_t count = 1;
+};
+
+/// A value for each half, read from memory in the type that computes.
+template <class C>
+struct Weights {
+  const C* pos;
+  const C* neg;
+  ParameterIndex index;
+};
+
+/// What is added to the input before the activation, in the type that computes.
+template <class C>
+struct Bias {
+  const C* values; ///< null where there is none
+  ParameterIndex index;
+};
+
+template <class T>
+struct ForwardArguments {
+  const T* input;
+  T* output;
+  std::uint8_t* masks; ///< null where they are not kept
+  std::int64_t numel;  ///< of the input
+  std::int64_t row;
+  Weights<opmath_type<T>> weight; ///< unused by an activation without weights
+  Bias<opmath_type<T>> bias;
+};
+
+template <class T>
+struct BackwardArguments {
+  const T* grad;            ///< with respect to the output; a single element if `grad_is_uniform`
+  const T* input_or_output; ///< the input, or the output, or null, as the activation's `saved` says
+  const std::uint8_t* masks; ///< null where the output tells them, if the activation has it so
+  T* grad_input;
+  std::int64_t numel; ///< of the input
+  std::int64_t row;
+  Weights<opmath_type<T>> weight;
+  Bias<opmath_type<T>> bias; ///< its values are read where the input is kept
+  bool grad_is_uniform;
+};
+
+/// Sums over the elements of each parameter, its gradient: one number a slope and one a channel.
+template <class C>
+struct Sums {
+  Pair<C*> weight; ///< null where not wanted
+  C* bias;         ///< null where not wanted
+};
+
+/// What forward saved of one element. An activation reads the member that its `saved` names.
+template <class T, class Bool>
+struct SavedValues {
+  T input;
+  Pair<T> output;
+  Pair<Bool> masks;
+};
+
+template <class Activation, class T>
+LINKED_NEURONS_FN Pair<T> forward(const T& z, const Pair<T>& weight) {
+  if constexpr (Activation::has_weight) {
+    return Activation::forward(z, weight);
+  } else {
+    return Activation::forward(z);
+  }
+}
+
+template <class Activation, class T, class Bool>
+LINKED_NEURONS_FN const auto& saved_value(const SavedValues<T, Bool>& saved) {
+  if constexpr (Activation::saved == Saved::input) {
+    return saved.input;
+  } else if constexpr (Activation::saved == Saved::output) {
+    return saved.output;
+  } else {
+    return saved.masks;
+  }
+}
+
+template <class Activation, class T, class Bool>
+LINKED_NEURONS_FN T
+backward(const SavedValues<T, Bool>& saved, const Pair<T>& grad, const Pair<T>& weight) {
+  const auto& value = saved_value<Activation>(saved);
+  if constexpr (Activation::has_weight) {
+    return Activation::backward(value, grad, weight);
+  } else {
+    return Activation::backward(value, grad);
+  }
+}
+
+template <class Activation, class T, class Bool>
+LINKED_NEURONS_FN Pair<T> weight_gradient(
+    const SavedValues<T, Bool>& saved, const Pair<T>& grad, const Pair<T>& weight) {
+  if constexpr (Activation::saved == Saved::masks) {
+    return Activation::weight_gradient(saved.masks, saved.output, grad, weight);
+  } else {
+    return Activation::weight_gradient(saved_value<Activation>(saved), grad, weight);
+  }
+}
+
+/// Whether backward reads the result, given whether it computes the slopes' gradients.
+template <class Activation>
+constexpr bool saves_output(bool weight_gradients) {
+  return Activation::saved == Saved::output ||
+         (Activation::saved == Saved::masks && weight_gradients);
+}
+
+/// How a backend keeps masks: in groups of `lanes` x `each` elements. Lane l has, from its lowest
+/// bit on, those for g(z) of the group's elements l, l + lanes, l + 2 lanes ..., then those for
+/// g(-z).
+struct MaskLayout {
+  int lanes;
+  int each;
+};
+
+/// The memory for them is a whole number of the largest groups, whichever backend fills it.
+inline constexpr int kMaskBits = 2;
+inline constexpr std::int64_t kLargestGroup = 64;
+
+/// \tparam Int std::int64_t, or a symbolic number.
+template <class Int>
+Int mask_bytes(const Int& numel) {
+  return (numel + kLargestGroup - 1) / kLargestGroup * (kLargestGroup * kMaskBits / 8);
+}
+
+} // namespace linked_neurons::detail

@@ -1,0 +1,124 @@
+/// \file
+/// The linked layers as operators of LibTorch's dispatcher: for Python, TorchScript, torch.compile,
+/// torch.export and torch.onnx.export. The shared library linked_neurons_torch_ops is this file.
+///
+///     linked_neurons::lk_relu(Tensor x, Tensor? bias=None, int dim=1) -> Tensor
+///     linked_neurons::lk_selu(Tensor x, Tensor? bias=None, int dim=1) -> Tensor
+///     linked_neurons::lk_swish(Tensor x, Tensor? bias=None, int dim=1) -> Tensor
+///     linked_neurons::lk_prelu(
+///         Tensor x, Tensor weight_pos, Tensor weight_neg, Tensor? bias=None, int dim=1) -> Tensor
+///     linked_neurons::settle_allocator() -> bool
+///
+/// Shapes, types and errors are those of functional.h. Autocast does not change their input.
+/// Each layer is three operators: the one above, which knows autograd, and `_<name>_forward` and
+/// `_<name>_backward`, which run the kernels and tell the shapes of their results without running
+/// them. So a compiler sees a training step as operators, and no kernel sees a tensor without
+/// memory.
+#include <linked_neurons/settle_allocator.h>
+#include <linked_neurons/torch_ops/operator_backward.h>
+#include <linked_neurons/torch_ops/operators.h>
+
+#include <ATen/core/LegacyTypeDispatch.h>
+#include <torch/library.h>
+
+#include <cstdint>
+#include <string>
+#include <tuple>
+#include <vector>
+
+namespace linked_neurons::detail {
+namespace {
+
+/// Whether a tensor belongs to a transform of torch.func or carries a tangent.
+bool is_transformed(const Tensor& tensor) {
+  return is_functorch_differentiated(tensor) || tensor._fw_grad(0).defined();
+}
+
+/// The layer of LibTorch's own operators, which know autograd, transforms and export.
+/// \tparam W `Tensor`, once for each of the activation's weights.
+template <class A, class... W>
+Tensor composed_layer(
+    const Tensor& x, const W&... weight, const OptionalTensor& bias, std::int64_t dim) {
+  dim = check_input(A::name, x, dim);
+  const std::vector<Tensor> weights{weight...};
+  return composed::forward<A>(
+      x, parameters_from(weights, bias), weight_shape(weights, x.sym_size(dim)), dim);
+}
+
+/// The layer of the two operators, where there are kernels.
+template <class A, class... W>
+Tensor layer(const Tensor& x, const W&... weight, const OptionalTensor& bias, std::int64_t dim) {
+  const auto any = [&](const auto& test) {
+    return (test(x) || ... || test(weight)) || (bias && test(*bias));
+  };
+  if (kernels<A>(x) == nullptr || any(is_transformed)) {
+    return composed_layer<A, W...>(x, weight..., bias, dim);
+  }
+  dim = check_input(A::name, x, dim);
+  const std::vector<Tensor> weights{weight...};
+  if (at::GradMode::is_enabled() && any([](const Tensor& t) { return t.requires_grad(); })) {
+    return OperatorBackward<A>::record(x, weights, bias, dim);
+  }
+  const at::AutoDispatchBelowADInplaceOrView below_autograd;
+  return std::get<0>(Operators<A>::call_forward().call(x, weights, bias, dim, false));
+}
+
+/// Defines and implements the three operators of an activation.
+/// \tparam W as above.
+template <class A, class... W>
+void add_operators(torch::Library& library) {
+  using c10::DispatchKey;
+  const auto define = [&](const std::string& schema) {
+    library.def(schema.c_str(), {at::Tag::pt2_compliant_tag});
+  };
+  const auto implement = [&](const std::string& name, DispatchKey key, auto* function) {
+    library.impl(name.c_str(), torch::dispatch(key, function));
+  };
+  const std::string name = A::name;
+  const std::string forward = "_" + name + "_forward";
+  const std::string backward = "_" + name + "_backward";
+  const std::string weights = A::has_weight ? "Tensor weight_pos, Tensor weight_neg, " : "";
+  define(name + "(Tensor x, " + weights + "Tensor? bias=None, int dim=1) -> Tensor");
+  define(
+      forward + "(Tensor x, Tensor[] weights, Tensor? bias, int dim, bool keep_masks)"
+                " -> (Tensor output, Tensor masks)");
+  define(
+      backward + "(Tensor grad, Tensor? output, Tensor masks, Tensor[] weights, Tensor? bias,"
+                 " SymInt[] output_strides, int dim) -> Tensor[]");
+
+  // Inference mode passes Autograd by. What CompositeImplicitAutograd holds is how exporters, that
+  // to ONNX among them, take the layer apart; they would not if CPU or CUDA were named here.
+  // Autocast, unless told otherwise, leaves the inputs alone.
+  implement(name, DispatchKey::Autograd, layer<A, W...>);
+  implement(name, DispatchKey::CompositeExplicitAutograd, layer<A, W...>);
+  implement(name, DispatchKey::CompositeImplicitAutograd, composed_layer<A, W...>);
+  implement(name, DispatchKey::FuncTorchBatched, composed_layer<A, W...>);
+  implement(forward, DispatchKey::Meta, Operators<A>::forward_shapes);
+  implement(backward, DispatchKey::Meta, Operators<A>::backward_shapes);
+  for (const auto key : {DispatchKey::CPU, DispatchKey::CUDA}) {
+    if (key == DispatchKey::CPU || cuda::backend<A> != nullptr) {
+      implement(forward, key, Operators<A>::forward);
+      implement(backward, key, Operators<A>::template backward<false>);
+    }
+  }
+}
+
+template <class A>
+void add_operators_of(torch::Library& library) {
+  if constexpr (A::has_weight) {
+    add_operators<A, Tensor, Tensor>(library);
+  } else {
+    add_operators<A>(library);
+  }
+}
+
+} // namespace
+} // namespace linked_neurons::detail
+
+TORCH_LIBRARY(linked_neurons, library) {
+  namespace ln = linked_neurons;
+#define LINKED_NEURONS_OPERATORS(A, function, Module) \
+  ln::detail::add_operators_of<ln::activation::A>(library);
+  LINKED_NEURONS_FOR_ALL_ACTIVATIONS(LINKED_NEURONS_OPERATORS)
+  library.def("settle_allocator() -> bool", ln::settle_allocator);
+}

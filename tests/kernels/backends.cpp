@@ -1,0 +1,99 @@
+#include "backends.h"
+
+#include "host_device.h"
+
+#include <linked_neurons/cpu/backend.h>
+
+#include <limits>
+
+namespace tests {
+namespace {
+
+using ln::detail::BackwardTask;
+using ln::detail::ForwardTask;
+using ln::detail::Target;
+
+template <bool kStreams>
+std::int64_t cache() {
+  return kStreams ? 0 : ln::detail::cpu::largest_cache();
+}
+
+/// The CPU backend, compiled for one target.
+/// \tparam kStreams as for tensors that do not fit into the caches.
+template <class Activation, Target kTarget, bool kStreams = false>
+inline constexpr Backend cpu_backend = {
+    [](const ForwardTask& task) {
+      ln::detail::cpu::forward<Activation>(task, kTarget, cache<kStreams>());
+    },
+    [](const BackwardTask& task) {
+      ln::detail::cpu::backward<Activation>(task, kTarget, cache<kStreams>());
+    },
+    ln::detail::cpu::backend<Activation>.mask_layout};
+
+/// As many blocks as a device of a few multiprocessors would get.
+inline constexpr std::int64_t kBlocks = 6;
+
+template <class Activation, bool kDescending>
+void host_backward(const BackwardTask& task) {
+  ln::detail::dispatch(task.grad_input.scalar_type(), [&](auto type) {
+    using T = decltype(type);
+    using C = ln::detail::opmath_type<T>;
+    // The workspace's exact size on the heap, so that the address sanitizer sees its ends; NaNs to
+    // start with, so that a sum that nobody wrote is seen.
+    std::vector<C> partial;
+    const auto workspace = [&](std::int64_t numel) {
+      partial.assign(numel, std::numeric_limits<C>::quiet_NaN());
+      return partial.data();
+    };
+    ln::cuda::backward<Activation>(
+        ln::detail::arguments<T>(task),
+        ln::detail::sums_of<C>(task),
+        kBlocks,
+        workspace,
+        host_device::Stream{kDescending});
+  });
+}
+
+/// The CUDA kernels, executed on the host; descending order must give the same bits.
+template <class Activation, bool kDescending>
+inline constexpr Backend host_kernels = {
+    [](const ForwardTask& task) {
+      ln::detail::dispatch(task.input.scalar_type(), [&](auto type) {
+        ln::cuda::forward<Activation>(
+            ln::detail::arguments<decltype(type)>(task), host_device::Stream{kDescending});
+      });
+    },
+    host_backward<Activation, kDescending>,
+    [](at::ScalarType type) {
+      ln::detail::MaskLayout layout = {};
+      ln::detail::dispatch(
+          type, [&](auto value) { layout = ln::cuda::kMaskLayout<decltype(value)>; });
+      return layout;
+    }};
+
+} // namespace
+
+template <class Activation>
+std::vector<NamedBackend> backends() {
+  std::vector<NamedBackend> all = {
+      {"host-executed kernels", &host_kernels<Activation, false>},
+      {"host-executed kernels, descending", &host_kernels<Activation, true>}};
+  if (ln::detail::has_loops(Target::baseline)) {
+    all.push_back({"baseline", &cpu_backend<Activation, Target::baseline>});
+  }
+  if (ln::detail::best_target() >= Target::avx2) {
+    all.push_back({"avx2", &cpu_backend<Activation, Target::avx2>});
+    all.push_back({"avx2, streaming", &cpu_backend<Activation, Target::avx2, true>});
+  }
+  if (ln::detail::best_target() >= Target::avx512) {
+    all.push_back({"avx512", &cpu_backend<Activation, Target::avx512>});
+    all.push_back({"avx512, streaming", &cpu_backend<Activation, Target::avx512, true>});
+  }
+  return all;
+}
+
+#define TESTS_DEFINE(A, function, Module) \
+  template std::vector<NamedBackend> backends<ln::activation::A>();
+LINKED_NEURONS_FOR_ALL_ACTIVATIONS(TESTS_DEFINE)
+
+} // namespace tests

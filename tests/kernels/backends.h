@@ -1,0 +1,30 @@
+// The backends that the tests run: every CPU target of this processor, and the CUDA kernels
+// executed on the host. Compiled once, in backends.cpp, for all test programs.
+#pragma once
+
+#include <linked_neurons/activation/all.h>
+#include <linked_neurons/kernel/task.h>
+
+#include <string>
+#include <vector>
+
+namespace tests {
+
+namespace ln = linked_neurons;
+using ln::detail::Backend;
+
+struct NamedBackend {
+  std::string name;
+  const Backend* backend;
+};
+
+/// The CUDA kernels first, in ascending and in descending order of blocks and threads.
+template <class Activation>
+std::vector<NamedBackend> backends();
+
+#define TESTS_DECLARE(A, function, Module) \
+  extern template std::vector<NamedBackend> backends<ln::activation::A>();
+LINKED_NEURONS_FOR_ALL_ACTIVATIONS(TESTS_DECLARE)
+#undef TESTS_DECLARE
+
+} // namespace tests

@@ -1,0 +1,202 @@
+// Accuracy: all 65 536 patterns of half and of bfloat16, and dense samples of float and double near
+// zero and far from it, for every CPU target and the CUDA kernels executed on the host.
+
+#include "backends.h"
+#include "reference.h"
+
+#include <cmath>
+
+namespace tests {
+namespace {
+
+/// g in long double, from which a double result can be judged.
+long double exact(ln::activation::SELU /*activation*/, long double z) {
+  const long double lambda = ln::activation::SELU::kLambda;
+  const long double alpha = ln::activation::SELU::kAlpha;
+  return z > 0 ? lambda * z : lambda * alpha * std::expm1(z);
+}
+long double exact(ln::activation::Swish /*activation*/, long double z) {
+  // z / (1 + e^-z) without an overflow, and with its limit at -infinity.
+  if (z < -20000) {
+    return 0;
+  }
+  return z > 0 ? z / (1 + std::exp(-z)) : z * std::exp(z) / (1 + std::exp(z));
+}
+
+template <class Activation>
+Results run(const Backend& backend, const Tensor& x, const Tensor& grad, bool keep_output = false) {
+  const auto kind = ln::detail::ParameterShape::one;
+  const auto forwarded =
+      ln::detail::run_forward<Activation>(&backend, x, {}, kind, 1, !keep_output);
+  const ln::detail::SavedForBackward saved{
+      forwarded.output, forwarded.masks, forwarded.mask_layout, {}, kind, 1, {}};
+  const auto gradients =
+      ln::detail::run_backward<Activation>(backend, grad, saved, ln::detail::layout_of(x, 1));
+  return {forwarded.output, gradients.input, {}, {}};
+}
+
+Tensor all_patterns(at::ScalarType type) {
+  return at::arange(-32768, 32768, at::kShort).view(type).view({64, 1024});
+}
+
+template <class Activation>
+class BitPatterns : public testing::Test {};
+
+using WithoutSlopes =
+    testing::Types<ln::activation::ReLU, ln::activation::SELU, ln::activation::Swish>;
+TYPED_TEST_SUITE(BitPatterns, WithoutSlopes, ActivationNames);
+
+TYPED_TEST(BitPatterns, All16BitNumbers) {
+  using Activation = TypeParam;
+  torch::manual_seed(21);
+  for (const auto type : {at::kHalf, at::kBFloat16}) {
+    const Tensor x = all_patterns(type);
+    const Tensor grad = torch::randn({64, 2048}, at::kDouble).to(type);
+    const auto wide = reference<Activation>(x, {}, {}, 1, grad, at::kDouble);
+    const Tensor finite = x.to(at::kDouble).isfinite();
+    for (const auto& [name, backend] : backends<Activation>()) {
+      const std::string what = name + " " + c10::toString(type);
+      const auto results = run<Activation>(*backend, x, grad);
+      if (is_bit_exact<Activation>) {
+        expect_same_bits(results.output, wide.output.to(type), what + " output");
+        expect_same_values(results.grad_input, wide.grad_input.to(type), what + " gradient");
+        const auto other = run<Activation>(*backend, x, grad, true);
+        expect_same_values(other.grad_input, wide.grad_input.to(type), what + " from the output");
+        continue;
+      }
+      expect_output_within(results.output, wide.output, 1, what + " output");
+      expect_gradient_within(
+          at::where(finite, results.grad_input.to(at::kDouble), at::zeros_like(wide.grad_input)),
+          at::where(finite, wide.grad_input, at::zeros_like(wide.grad_input)),
+          grad.to(at::kDouble),
+          epsilon(type) / epsilon(at::kDouble),
+          1,
+          what + " gradient");
+    }
+  }
+}
+
+/// Numbers of every magnitude, of both signs, and the special ones.
+Tensor samples(at::ScalarType type) {
+  const double decades = type == at::kDouble ? 307 : 37;
+  std::vector<Tensor> parts = {
+      at::pow(10.0, at::linspace(-decades, decades, 40000, at::kDouble)),
+      at::linspace(0, 20, 40000, at::kDouble),
+      at::linspace(0, 1, 20000, at::kDouble),
+      at::linspace(80, 800, 20000, at::kDouble),
+      at::tensor({0.0, 5e-324, 1e-45, 1e-40, 1e-310, 88.7, 103.9, 745.1}, at::kDouble)};
+  const Tensor magnitudes = at::cat(parts).to(type);
+  const Tensor x = at::cat({magnitudes, -magnitudes});
+  return x.view({8, x.numel() / 8});
+}
+
+template <class Activation>
+void check_units(at::ScalarType type) {
+  if constexpr (!is_bit_exact<Activation>) {
+    const Tensor x = samples(type);
+    const Tensor grad = at::ones({x.size(0), 2 * x.size(1)}, type);
+    const Tensor z = at::cat({x, -x}, 1).to(at::kDouble);
+    // The exact result in two doubles: its nearest, and the rest.
+    Tensor nearest = at::empty_like(z);
+    Tensor rest = at::empty_like(z);
+    for (int64_t i = 0; i < z.numel(); ++i) {
+      const long double value = exact(Activation{}, z.data_ptr<double>()[i]);
+      nearest.data_ptr<double>()[i] = static_cast<double>(value);
+      rest.data_ptr<double>()[i] =
+          static_cast<double>(std::isinf(value) ? 0.0L : value - static_cast<double>(value));
+    }
+    for (const auto& [name, backend] : backends<Activation>()) {
+      const auto results = run<Activation>(*backend, x, grad);
+      const Tensor error = (results.output.to(at::kDouble) - nearest - rest).abs();
+      const Tensor bound =
+          (unit_in_last_place(nearest, type) * 4).clamp_min(4 * smallest_normal(type));
+      const Tensor both_infinite = results.output.isinf().logical_and(nearest.to(type).isinf());
+      expect_none(
+          (error <= bound).logical_or(both_infinite).logical_not(),
+          results.output.to(at::kDouble),
+          nearest,
+          name + " " + c10::toString(type));
+    }
+  }
+}
+
+TYPED_TEST(BitPatterns, FloatWithin4Units) {
+  check_units<TypeParam>(at::kFloat);
+}
+
+TYPED_TEST(BitPatterns, DoubleWithin4Units) {
+  check_units<TypeParam>(at::kDouble);
+}
+
+TEST(Numbers, ConvertLikeLibTorch) {
+  const auto check = [](at::ScalarType type, auto bits) {
+    using T = decltype(bits);
+    const Tensor patterns = all_patterns(type);
+    const Tensor wide = patterns.to(at::kFloat);
+    // Between the 16-bit numbers too, where rounding decides.
+    const Tensor between = at::cat({wide, wide * 1.0009765625, wide * (1 + 0x1p-8), wide * 0.9995});
+    const Tensor rounded = between.to(type);
+    for (int64_t i = 0; i < between.numel(); ++i) {
+      const float value = between.data_ptr<float>()[i];
+      const auto expected =
+          static_cast<std::uint16_t>(static_cast<const std::int16_t*>(rounded.data_ptr())[i]);
+      const T stored = ln::detail::store<T>(value);
+      if (std::isnan(value)) {
+        EXPECT_TRUE(std::isnan(ln::detail::load(stored)));
+      } else {
+        EXPECT_EQ(stored.bits, expected) << value;
+      }
+      if (i < wide.numel() && !std::isnan(value)) {
+        EXPECT_EQ(ln::detail::load(T{expected}), value);
+      }
+    }
+  };
+  check(at::kHalf, ln::detail::Half{});
+  check(at::kBFloat16, ln::detail::BFloat16{});
+}
+
+TEST(Math, ExponentialsWithin2Units) {
+  for (double x = -746; x < 711; x += 0.0371) {
+    for (const double at : {x, x / 1000, x * 1e-9}) {
+      const auto bound = [](long double value, double unit) {
+        return 2 * std::max(std::fabs(static_cast<double>(value)) * unit, unit * 0x1p-1022);
+      };
+      const long double e = std::exp(static_cast<long double>(at));
+      const long double m = std::expm1(static_cast<long double>(at));
+      if (e < std::numeric_limits<double>::max()) {
+        EXPECT_LE(std::fabs(static_cast<double>(ln::math::exp(at) - e)), bound(e, 0x1p-52)) << at;
+        EXPECT_LE(std::fabs(static_cast<double>(ln::math::expm1(at) - m)), bound(m, 0x1p-52)) << at;
+      }
+      if (at <= 0 && ln::math::bounded_for_decay(-at) == -at) {
+        const auto [raised, low] = ln::math::decay(-at);
+        const long double product = static_cast<long double>(raised) * low;
+        EXPECT_LE(std::fabs(static_cast<double>(product - e)), bound(e, 0x1p-52)) << at;
+      }
+      const auto narrow = static_cast<float>(at);
+      const double ef = std::exp(static_cast<double>(narrow));
+      const double mf = std::expm1(static_cast<double>(narrow));
+      if (ef < std::numeric_limits<float>::max()) {
+        const auto bound_f = [](double value) {
+          return 2 * std::max(std::fabs(value) * 0x1p-23, 0x1p-149);
+        };
+        EXPECT_LE(std::fabs(ln::math::exp(narrow) - ef), bound_f(ef)) << narrow;
+        EXPECT_LE(std::fabs(ln::math::expm1(narrow) - mf), bound_f(mf)) << narrow;
+      }
+      if (narrow <= 0 && ln::math::bounded_for_decay(-narrow) == -narrow) {
+        const auto [raised, low] = ln::math::decay(-narrow);
+        EXPECT_LE(std::fabs(double{raised} * low - ef), 2 * std::max(ef * 0x1p-23, 0x1p-149))
+            << narrow;
+      }
+    }
+  }
+  const float infinity = std::numeric_limits<float>::infinity();
+  EXPECT_EQ(ln::math::exp(infinity), infinity);
+  EXPECT_EQ(ln::math::exp(-infinity), 0);
+  EXPECT_EQ(ln::math::expm1(-infinity), -1);
+  EXPECT_EQ(ln::math::expm1(infinity), infinity);
+  EXPECT_TRUE(std::isnan(ln::math::exp(std::nanf(""))));
+  EXPECT_TRUE(std::isnan(ln::math::expm1(std::nanf(""))));
+}
+
+} // namespace
+} // namespace tests
