@@ -31,7 +31,7 @@ struct BlockMasks {
   }
 };
 
-/// Between unsigned numbers of 8, 16 and 32 bits.
+/// Between unsigned numbers of 8, 16, 32 and 64 bits.
 template <class From, class To>
 LINKED_NEURONS_FN void convert_lanes(const From (&from)[kLanes], To (&to)[kLanes]) {
 #if defined(__GNUC__)
@@ -55,7 +55,10 @@ LINKED_NEURONS_FN void convert_lanes(const From (&from)[kLanes], To (&to)[kLanes
 
 /// Masks beside numbers: of their width, which keeps loops over both simple for compilers.
 template <class Number>
-using MaskInt = std::conditional_t<sizeof(Number) == 2, std::uint16_t, std::uint32_t>;
+using MaskInt = std::conditional_t<
+    sizeof(Number) == 2,
+    std::uint16_t,
+    std::conditional_t<sizeof(Number) == 4, std::uint32_t, std::uint64_t>>;
 
 /// Fills a block's masks from `mask_of(i)`, the pair of element i.
 /// \tparam Number that the pairs come from.
