@@ -38,7 +38,8 @@ enum class Saved {
   /// The result, where it tells z or the derivatives. The next layer keeps it anyway.
   /// `backward(const Pair<T>& output, const Pair<T>& grad)`.
   output,
-  /// Two bits an element, `masks(z)`, where they tell the derivatives.
+  /// Two bits an element, `masks(z)`: whether each half lets its gradient pass. For activations
+  /// whose derivatives follow from that.
   /// `backward(const Pair<Bool>& masks, const Pair<T>& grad)`; `Bool` is bool or a boolean tensor.
   masks,
 };
