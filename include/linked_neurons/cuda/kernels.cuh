@@ -22,10 +22,10 @@ inline constexpr int kForwardVectors = sizeof(T) == 8 ? 2 : 4;
 inline constexpr int kBackwardVectors = 2;
 
 /// Element `i`'s part of its vector's masks.
-template <class T, class Sign>
-LINKED_NEURONS_FN unsigned packed(const Pair<Sign>& sign, int i) {
-  return (static_cast<unsigned>(sign.pos) << i) |
-         (static_cast<unsigned>(sign.neg) << (i + kVectorSize<T>));
+template <class T, class Mask>
+LINKED_NEURONS_FN unsigned packed(const Pair<Mask>& mask, int i) {
+  return (static_cast<unsigned>(mask.pos) << i) |
+         (static_cast<unsigned>(mask.neg) << (i + kVectorSize<T>));
 }
 
 /// \tparam Access `Vectorized` or `PerElement`.
