@@ -9,24 +9,24 @@
 namespace tests {
 namespace {
 
-using ln::detail::BackwardTask;
-using ln::detail::ForwardTask;
+using ln::detail::BackwardArguments;
+using ln::detail::ForwardArguments;
 using ln::detail::Target;
 
-template <bool kStreams>
+/// \tparam kNontemporal as for tensors that do not fit into the caches.
+template <bool kNontemporal>
 std::int64_t cache() {
-  return kStreams ? 0 : ln::detail::cpu::largest_cache();
+  return kNontemporal ? 0 : ln::detail::cpu::largest_cache();
 }
 
 /// The CPU backend, compiled for one target.
-/// \tparam kStreams as for tensors that do not fit into the caches.
-template <class Activation, Target kTarget, bool kStreams = false>
+template <class Activation, Target kTarget, bool kNontemporal = false>
 inline constexpr Backend cpu_backend = {
-    [](const ForwardTask& task) {
-      ln::detail::cpu::forward<Activation>(task, kTarget, cache<kStreams>());
+    [](const ForwardArguments& args, at::ScalarType type, at::Device /*device*/) {
+      ln::detail::cpu::forward<Activation>(args, type, kTarget, cache<kNontemporal>());
     },
-    [](const BackwardTask& task) {
-      ln::detail::cpu::backward<Activation>(task, kTarget, cache<kStreams>());
+    [](const BackwardArguments& args, at::ScalarType type, at::Device /*device*/) {
+      ln::detail::cpu::backward<Activation>(args, type, kTarget, cache<kNontemporal>());
     },
     ln::detail::cpu::backend<Activation>.mask_layout};
 
@@ -34,9 +34,9 @@ inline constexpr Backend cpu_backend = {
 inline constexpr std::int64_t kBlocks = 6;
 
 template <class Activation, bool kDescending>
-void host_backward(const BackwardTask& task) {
-  ln::detail::dispatch(task.grad_input.scalar_type(), [&](auto type) {
-    using T = decltype(type);
+void host_backward(const BackwardArguments& args, at::ScalarType type, at::Device /*device*/) {
+  ln::detail::dispatch(type, [&](auto element) {
+    using T = decltype(element);
     using C = ln::detail::opmath_type<T>;
     // The workspace's exact size on the heap, so that the address sanitizer sees its ends; NaNs to
     // start with, so that a sum that nobody wrote is seen.
@@ -45,22 +45,16 @@ void host_backward(const BackwardTask& task) {
       partial.assign(numel, std::numeric_limits<C>::quiet_NaN());
       return partial.data();
     };
-    ln::cuda::backward<Activation>(
-        ln::detail::arguments<T>(task),
-        ln::detail::sums_of<C>(task),
-        kBlocks,
-        workspace,
-        host_device::Stream{kDescending});
+    ln::cuda::backward<Activation, T>(args, kBlocks, workspace, host_device::Stream{kDescending});
   });
 }
 
 /// The CUDA kernels, executed on the host; descending order must give the same bits.
 template <class Activation, bool kDescending>
 inline constexpr Backend host_kernels = {
-    [](const ForwardTask& task) {
-      ln::detail::dispatch(task.input.scalar_type(), [&](auto type) {
-        ln::cuda::forward<Activation>(
-            ln::detail::arguments<decltype(type)>(task), host_device::Stream{kDescending});
+    [](const ForwardArguments& args, at::ScalarType type, at::Device /*device*/) {
+      ln::detail::dispatch(type, [&](auto element) {
+        ln::cuda::forward<Activation, decltype(element)>(args, host_device::Stream{kDescending});
       });
     },
     host_backward<Activation, kDescending>,
@@ -83,11 +77,11 @@ std::vector<NamedBackend> backends() {
   }
   if (ln::detail::best_target() >= Target::avx2) {
     all.push_back({"avx2", &cpu_backend<Activation, Target::avx2>});
-    all.push_back({"avx2, streaming", &cpu_backend<Activation, Target::avx2, true>});
+    all.push_back({"avx2, non-temporal", &cpu_backend<Activation, Target::avx2, true>});
   }
   if (ln::detail::best_target() >= Target::avx512) {
     all.push_back({"avx512", &cpu_backend<Activation, Target::avx512>});
-    all.push_back({"avx512, streaming", &cpu_backend<Activation, Target::avx512, true>});
+    all.push_back({"avx512, non-temporal", &cpu_backend<Activation, Target::avx512, true>});
   }
   return all;
 }

@@ -3,7 +3,7 @@
 #pragma once
 
 #include <linked_neurons/activation/all.h>
-#include <linked_neurons/kernel/task.h>
+#include <linked_neurons/kernel/backend.h>
 
 #include <string>
 #include <vector>

@@ -13,8 +13,10 @@
 namespace tests {
 namespace {
 
-using ln::detail::BackwardTask;
-using ln::detail::ForwardTask;
+/// The memory of a tensor, or null where it is undefined.
+void* address(const Tensor& tensor) {
+  return tensor.defined() ? tensor.data_ptr() : nullptr;
+}
 
 /// Memory for a tensor at a given byte offset from a 64-byte boundary, full of NaNs, between
 /// guards.
@@ -159,18 +161,13 @@ struct Run {
 
   void forward(const Backend& backend, const std::string& what) {
     GuardedBuffer masks({ln::detail::mask_bytes(input.tensor.numel())}, at::kByte, 0);
-    ForwardTask task;
-    task.input = input.tensor;
-    task.output = output.tensor;
-    task.row = row;
-    task.weight = weight;
-    task.weight_index = index;
-    task.bias = bias;
-    task.bias_index = index;
+    auto args = arguments<ln::detail::ForwardArguments>();
+    args.input = address(input.tensor);
+    args.output = address(output.tensor);
     if (Activation::saved == ln::Saved::masks) {
-      task.masks = masks.tensor;
+      args.masks = masks.tensor.data_ptr<std::uint8_t>();
     }
-    backend.forward(task);
+    backend.forward(args, input.tensor.scalar_type(), at::kCPU);
     input.expect_guards_untouched(what + " input");
     output.expect_guards_untouched(what + " output");
     masks.expect_guards_untouched(what + " masks");
@@ -183,34 +180,40 @@ struct Run {
     const auto compute = ln::detail::to_opmath_type(input.tensor.scalar_type());
     GuardedBuffer sums({2, index.count}, compute, 0);
     GuardedBuffer bias_sums({index.count}, compute, 0);
-    BackwardTask task;
-    task.grad = grad.tensor;
-    task.grad_is_uniform = uniform_grad;
+    auto args = arguments<ln::detail::BackwardArguments>();
+    args.grad = address(grad.tensor);
+    args.grad_is_uniform = uniform_grad;
     if (Activation::saved == ln::Saved::output || wanted.weight || asked.keep_output) {
-      task.input_or_output = output.tensor;
+      args.input_or_output = address(output.tensor);
     }
     if (!asked.keep_output) {
-      task.masks = saved_masks;
+      args.masks = saved_masks.data_ptr<std::uint8_t>();
     }
-    task.grad_input = grad_input.tensor;
-    task.row = row;
-    task.weight = weight;
-    task.weight_index = index;
-    task.bias = bias;
-    task.bias_index = index;
+    args.grad_input = address(grad_input.tensor);
     if (wanted.weight) {
-      task.grad_weight = {sums.tensor[0], sums.tensor[1]};
+      args.grad_weight = {address(sums.tensor[0]), address(sums.tensor[1])};
     }
     if (wanted.bias) {
-      task.grad_bias = bias_sums.tensor;
+      args.grad_bias = address(bias_sums.tensor);
     }
-    backend.backward(task);
+    backend.backward(args, input.tensor.scalar_type(), at::kCPU);
     grad_input.expect_guards_untouched(what + " grad_input");
     grad.expect_guards_untouched(what + " grad");
     sums.expect_guards_untouched(what + " sums");
     bias_sums.expect_guards_untouched(what + " bias sums");
     grad_weight = sums.tensor.clone();
     grad_bias = bias_sums.tensor.clone();
+  }
+
+  /// What both passes are given.
+  template <class Arguments>
+  Arguments arguments() const {
+    Arguments args = {};
+    args.numel = input.tensor.numel();
+    args.row = row;
+    args.weight = {{address(weight.pos), address(weight.neg)}, index};
+    args.bias = {address(bias), index};
+    return args;
   }
 
   std::vector<int64_t> dims, output_dims;

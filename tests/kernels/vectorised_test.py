@@ -14,6 +14,7 @@ import unittest
 
 LAYERS = ("ReLU", "PReLU", "SELU", "Swish")
 NUMBERS = ("float", "double")
+SHORT_NUMBERS = ("Half", "BFloat16")
 REGISTERS = {"avx2": "%ymm", "avx512": "%zmm"}
 SCALAR = re.compile(r"v(add|sub|mul|div|fn?m(add|sub)\w+|sqrt)s[sd] |movzwl +\S*\(|sh[lr]x? +%cl,")
 
@@ -54,6 +55,9 @@ for target in REGISTERS:
             add_case(f"BackwardBlocks<{layer}, {number}, false>", target)
             if layer == "PReLU":
                 add_case(f"BackwardBlocks<{layer}, {number}, true>", target)
+    for number in SHORT_NUMBERS:
+        add_case(f"ForwardBlocks<ReLU, {number}>", target)
+        add_case(f"BackwardSelectBlocks<ReLU, {number}>", target)
 
 if __name__ == "__main__":
     Vectorised.functions = functions(sys.argv.pop(1))

@@ -204,24 +204,4 @@ LINKED_NEURONS_FN Half store<Half>(float x) {
 #endif
 }
 
-/// As a `T` or as the type that computes.
-template <class Number, class T>
-LINKED_NEURONS_FN Number load_as(T x) {
-  if constexpr (std::is_same_v<Number, T>) {
-    return x;
-  } else {
-    return load(x);
-  }
-}
-
-/// Of a `T` or of the type that computes.
-template <class T, class Number>
-LINKED_NEURONS_FN T store_as(Number x) {
-  if constexpr (std::is_same_v<Number, T>) {
-    return x;
-  } else {
-    return store<T>(x);
-  }
-}
-
 } // namespace linked_neurons::detail

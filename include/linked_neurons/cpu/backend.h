@@ -10,7 +10,7 @@
 #include <linked_neurons/cpu/blocks.h>
 #include <linked_neurons/cpu/parallel.h>
 #include <linked_neurons/cpu/targets.h>
-#include <linked_neurons/kernel/task.h>
+#include <linked_neurons/kernel/backend.h>
 
 #include <ATen/ops/empty.h>
 
@@ -27,18 +27,9 @@ inline constexpr std::int64_t kGrain = 512;
 /// do not depend on them.
 inline constexpr std::int64_t kMaxSlices = 64;
 
-/// Calls `body` with a value of the type in which elements of `type` are computed, and with how
-/// they are stored.
-template <class Body>
-void dispatch_stored(at::ScalarType type, const Body& body) {
-  dispatch(type, [&](auto element) {
-    using T = decltype(element);
-    constexpr auto kStoredType = std::is_same_v<T, Half>       ? StoredType::half
-                                 : std::is_same_v<T, BFloat16> ? StoredType::bfloat16
-                                                               : StoredType::opmath;
-    body(opmath_type<T>{}, kStoredType);
-  });
-}
+/// Whether an activation selects among elements of type `T` without making floats of them.
+template <class Activation, class T>
+inline constexpr bool kSelects = Activation::only_selects && sizeof(T) == 2;
 
 /// Runs loops over all the blocks of `numel` elements.
 template <class Blocks>
@@ -52,106 +43,123 @@ void run_blocks(Target target, const Blocks& blocks, std::int64_t numel) {
 /// \param row bytes: every block of the result starts at a multiple of it, or a whole number of
 /// blocks further on.
 inline bool is_nontemporal(
-    const at::Tensor& result, std::int64_t row, std::int64_t linked_bytes, std::int64_t cache) {
-  const auto begin = reinterpret_cast<std::uintptr_t>(result.data_ptr());
+    const void* result, std::int64_t row, std::int64_t linked_bytes, std::int64_t cache) {
+  const auto begin = reinterpret_cast<std::uintptr_t>(result);
   return kHasNontemporal && linked_bytes > cache && begin % kCacheLine == 0 &&
          row % kCacheLine == 0;
 }
 
 /// \param cache bytes of the largest.
 template <class Activation>
-void forward(const ForwardTask& task, Target target, std::int64_t cache = largest_cache()) {
-  dispatch_stored(task.input.scalar_type(), [&](auto number, StoredType stored_type) {
-    using C = decltype(number);
-    const std::int64_t size = element_size<C>(stored_type);
+void forward(
+    const ForwardArguments& args,
+    at::ScalarType type,
+    Target target,
+    std::int64_t cache = largest_cache()) {
+  dispatch(type, [&](auto element) {
+    using T = decltype(element);
+    constexpr std::int64_t kSize = sizeof(T);
     const bool nontemporal =
-        is_nontemporal(task.output, task.row * size, task.output.numel() * size, cache);
-    const ForwardBlocks<Activation, C> blocks{arguments<Stored<C>>(task), stored_type, nontemporal};
-    run_blocks(target, blocks, task.input.numel());
+        is_nontemporal(args.output, args.row * kSize, 2 * args.numel * kSize, cache);
+    if constexpr (kSelects<Activation, T>) {
+      if (args.bias.values == nullptr) {
+        const ForwardBlocks<Activation, T> blocks{args, StoredType::as_computed, nontemporal};
+        return run_blocks(target, blocks, args.numel);
+      }
+    }
+    const ForwardBlocks<Activation, opmath_type<T>> blocks{args, kStoredType<T>, nontemporal};
+    run_blocks(target, blocks, args.numel);
   });
 }
 
-/// Adds up `count` sums from `first` on of all slices.
-/// \param partial one slice's sums after the other's, `stride` each.
+/// Adds up `count` sums of each slice.
+/// \param partial the first slice's sums; those of the next one lie `stride` further on.
 template <class C>
-void add_slices(const at::Tensor& partial, std::int64_t first, C* total, std::int64_t count) {
+void add_slices(
+    const C* partial, std::int64_t slices, std::int64_t stride, void* total, std::int64_t count) {
   constexpr std::int64_t kEnough = 32768; // additions for a thread
-  const std::int64_t slices = partial.size(0);
-  const std::int64_t stride = partial.size(1);
+  auto* const sums = static_cast<C*>(total);
   parallel_for(count, kEnough / slices, [&](std::int64_t begin, std::int64_t end) {
-    std::fill(total + begin, total + end, C(0));
+    std::fill(sums + begin, sums + end, C(0));
     for (std::int64_t slice = 0; slice < slices; ++slice) {
-      const C* const sums = data<C>(partial) + slice * stride + first;
       for (std::int64_t i = begin; i < end; ++i) {
-        total[i] += sums[i];
+        sums[i] += partial[slice * stride + i];
       }
     }
   });
 }
 
 /// Runs `loop` over all blocks, in slices with sums of their own, and writes the total of these to
-/// the task's gradients of parameters.
+/// the gradients of parameters.
 ///
-/// \param loop called with its sums, all of them 0, and with the blocks to add.
+/// \param loop called with arguments whose gradients of parameters are a slice's sums, all of them
+/// 0, and with the blocks to add.
 template <class C>
 void add_in_slices(
-    const BackwardTask& task,
-    c10::function_ref<void(const Sums<C>& sums, std::int64_t begin, std::int64_t end)> loop) {
-  const Sums<C> total = sums_of<C>(task);
-  const std::int64_t numel = task.grad_input.numel();
-  const std::int64_t blocks = block_count(numel);
-  const std::int64_t weights = total.weight.pos == nullptr ? 0 : task.weight_index.count;
-  const std::int64_t biases = total.bias == nullptr ? 0 : task.bias_index.count;
+    const BackwardArguments& args,
+    c10::function_ref<void(const BackwardArguments& args, std::int64_t begin, std::int64_t end)>
+        loop) {
+  const std::int64_t blocks = block_count(args.numel);
+  const std::int64_t weights = args.grad_weight.pos == nullptr ? 0 : args.weight.index.count;
+  const std::int64_t biases = args.grad_bias == nullptr ? 0 : args.bias.index.count;
   const std::int64_t count = 2 * weights + biases;
   // The partial sums take no more memory than the input.
   const std::int64_t slices =
-      std::clamp<std::int64_t>(std::min(blocks / kGrain, numel / count), 1, kMaxSlices);
+      std::clamp<std::int64_t>(std::min(blocks / kGrain, args.numel / count), 1, kMaxSlices);
   const std::int64_t length = (blocks + slices - 1) / slices;
-  const auto type = to_opmath_type(task.grad_input.scalar_type());
-  const at::Tensor partial = at::empty({slices, count}, task.grad_input.options().dtype(type));
+  const at::Tensor memory = at::empty({slices, count}, c10::CppTypeToScalarType<C>::value);
+  C* const partial = memory.data_ptr<C>();
   parallel_for(slices, 1, [&](std::int64_t begin, std::int64_t end) {
     for (auto slice = begin; slice < end; ++slice) {
-      C* const sums = data<C>(partial) + slice * count;
+      C* const sums = partial + slice * count;
       std::fill_n(sums, count, C(0));
-      const Sums<C> here = {
-          {sums, sums + weights}, total.bias == nullptr ? nullptr : sums + 2 * weights};
-      loop(here, slice * length, std::min((slice + 1) * length, blocks));
+      BackwardArguments of_slice = args;
+      of_slice.grad_weight = {sums, sums + weights};
+      of_slice.grad_bias = biases == 0 ? nullptr : sums + 2 * weights;
+      loop(of_slice, slice * length, std::min((slice + 1) * length, blocks));
     }
   });
-  add_slices(partial, 0, total.weight.pos, weights);
-  add_slices(partial, weights, total.weight.neg, weights);
-  add_slices(partial, 2 * weights, total.bias, biases);
+  add_slices(partial, slices, count, args.grad_weight.pos, weights);
+  add_slices(partial + weights, slices, count, args.grad_weight.neg, weights);
+  add_slices(partial + 2 * weights, slices, count, args.grad_bias, biases);
 }
 
 template <class Activation, class C, bool kWeightGradients>
 void backward_with_sums(
-    const BackwardTask& task,
-    BackwardBlocks<Activation, C, kWeightGradients> blocks,
-    Target target) {
-  add_in_slices<C>(task, [&](const Sums<C>& sums, std::int64_t begin, std::int64_t end) {
-    auto slice = blocks;
-    slice.sums = sums;
-    run_on(target, slice, begin, end);
-  });
+    const BackwardBlocks<Activation, C, kWeightGradients>& blocks, Target target) {
+  add_in_slices<C>(
+      blocks.args, [&](const BackwardArguments& args, std::int64_t begin, std::int64_t end) {
+        auto slice = blocks;
+        slice.args = args;
+        run_on(target, slice, begin, end);
+      });
 }
 
 template <class Activation>
-void backward(const BackwardTask& task, Target target, std::int64_t cache = largest_cache()) {
-  dispatch_stored(task.grad_input.scalar_type(), [&](auto number, StoredType stored_type) {
-    using C = decltype(number);
-    const auto args = arguments<Stored<C>>(task);
-    const std::int64_t size = element_size<C>(stored_type);
+void backward(
+    const BackwardArguments& args,
+    at::ScalarType type,
+    Target target,
+    std::int64_t cache = largest_cache()) {
+  dispatch(type, [&](auto element) {
+    using T = decltype(element);
+    using C = opmath_type<T>;
+    constexpr std::int64_t kSize = sizeof(T);
     const bool nontemporal =
-        is_nontemporal(task.grad_input, kBlock * size, 2 * args.numel * size, cache);
+        is_nontemporal(args.grad_input, kBlock * kSize, 2 * args.numel * kSize, cache);
     if constexpr (Activation::has_weight) {
-      if (task.grad_weight.pos.defined()) {
-        return backward_with_sums<Activation, C, true>(
-            task, {args, {}, stored_type, nontemporal}, target);
+      if (args.grad_weight.pos != nullptr) {
+        const BackwardBlocks<Activation, C, true> blocks{args, kStoredType<T>, nontemporal};
+        return backward_with_sums(blocks, target);
       }
     }
-    const BackwardBlocks<Activation, C, false> blocks{args, {}, stored_type, nontemporal};
-    if (task.grad_bias.defined()) {
-      return backward_with_sums<Activation, C, false>(task, blocks, target);
+    const BackwardBlocks<Activation, C, false> blocks{args, kStoredType<T>, nontemporal};
+    if (args.grad_bias != nullptr) {
+      return backward_with_sums(blocks, target);
+    }
+    if constexpr (kSelects<Activation, T> && Activation::saved == Saved::masks) {
+      const BackwardSelectBlocks<Activation, T> select{args, nontemporal};
+      return run_blocks(target, select, args.numel);
     }
     run_blocks(target, blocks, args.numel);
   });
@@ -159,8 +167,12 @@ void backward(const BackwardTask& task, Target target, std::int64_t cache = larg
 
 template <class Activation>
 inline constexpr Backend backend = {
-    [](const ForwardTask& task) { forward<Activation>(task, best_target()); },
-    [](const BackwardTask& task) { backward<Activation>(task, best_target()); },
+    [](const ForwardArguments& args, at::ScalarType type, at::Device /*device*/) {
+      forward<Activation>(args, type, best_target());
+    },
+    [](const BackwardArguments& args, at::ScalarType type, at::Device /*device*/) {
+      backward<Activation>(args, type, best_target());
+    },
     [](at::ScalarType /*type*/) { return kMaskLayout; }};
 
 /// Null where there are no loops for this processor.

@@ -134,166 +134,182 @@ struct CopyHalves {
   }
 };
 
-/// Room for the two halves of a block, in whichever type.
+/// Room for the two halves of a block, in the type that computes.
 template <class C>
 struct Buffer {
   alignas(64) char bytes[2 * kBlock * sizeof(C)] = {};
+
+  LINKED_NEURONS_FN C* numbers() {
+    return reinterpret_cast<C*>(bytes);
+  }
 };
 
-/// How many elements further on in a linked tensor lies what is to be prefetched with a block; 0
-/// where nothing is.
+/// How many bytes further on in a linked tensor lies what is to be prefetched with a block; 0 where
+/// nothing is.
 ///
 /// Blocks take turns between the halves of a row. Of a long row the processor's own prefetching
 /// follows both halves; of a row of a few blocks, as in channels-last tensors, it follows neither.
+/// There both halves together are read in the order of their addresses, ahead of the blocks.
 inline std::int64_t prefetch_distance(std::int64_t row, std::int64_t element_size) {
-  constexpr std::int64_t kLongRow = 8192;  // bytes
-  constexpr std::int64_t kDistance = 4096; // bytes
-  if (row < kBlock || row * element_size >= kLongRow) {
-    return 0;
-  }
-  const std::int64_t linked_row = 2 * row;
-  return (kDistance / element_size + linked_row - 1) / linked_row * linked_row;
+  constexpr std::int64_t kLongRow = 8192; // bytes
+  constexpr std::int64_t kAhead = 4096;   // bytes
+  return row < kBlock || row * element_size >= kLongRow ? 0 : kAhead;
 }
 
 /// The memory of tensors, which loops read and write a block at a time: in place where the block is
-/// whole, else through a buffer. In a buffer, elements of type
-/// bfloat16 stay bfloat16, and elements of type half are floats.
+/// whole and its elements are of the type that computes, else through a buffer of that type.
 ///
-/// It counts bytes and knows no type; what is not done in place is compiled once for all loops.
-struct BlockIO {
-  Target target;
-  StoredType stored_type;
-  std::int64_t element_size; ///< bytes
-  bool nontemporal;          ///< whether results go past the caches, where a block is whole
-  std::int64_t ahead;        ///< see `prefetch_distance`
+/// It counts bytes; what is not done in place is compiled once for all loops.
+class BlockIO {
+ public:
+  /// \tparam C the type that computes.
+  /// \param nontemporal whether results go past the caches, where a block is whole.
+  /// \param row elements of the input.
+  template <class C>
+  LINKED_NEURONS_FN static BlockIO of(
+      Target target, StoredType stored_type, bool nontemporal, std::int64_t row) {
+    const std::int64_t size = element_size<C>(stored_type);
+    return {target, stored_type, size, nontemporal, prefetch_distance(row, size)};
+  }
 
   /// `size` elements from number `first` on.
-  LINKED_NEURONS_FN const void* read(
-      const void* base, std::int64_t first, std::int64_t size, void* buffer) const {
-    const void* const from = static_cast<const char*>(base) + first * element_size;
-    if (in_place(size == kBlock)) {
-      return from;
+  template <class C>
+  LINKED_NEURONS_FN const C* read(
+      const void* base, std::int64_t first, std::int64_t size, Buffer<C>& buffer) const {
+    const char* const from = static_cast<const char*>(base) + first * element_size_;
+    if (size == kBlock && !converts()) {
+      return reinterpret_cast<const C*>(from);
     }
-    load(from, size, buffer);
-    return buffer;
+    load(from, size, buffer.bytes);
+    return buffer.numbers();
   }
 
   /// The two halves that belong to the elements at a place of a linked tensor.
-  LINKED_NEURONS_FN Pair<const void*> read_halves(
-      const void* base, const Position& at, std::int64_t size, void* buffer) const {
+  template <class C>
+  LINKED_NEURONS_FN Pair<const C*> read_halves(
+      const void* base, const Position& at, std::int64_t size, Buffer<C>& buffer) const {
     prefetch_halves(base, at);
-    if (in_place(at.holds_block(size))) {
-      const char* const pos = static_cast<const char*>(base) + at.offset * element_size;
-      return {pos, pos + at.row * element_size};
+    if (at.holds_block(size) && !converts()) {
+      const auto* const pos = static_cast<const C*>(base) + at.offset;
+      return {pos, pos + at.row};
     }
-    load_halves(base, at, size, buffer);
-    const auto halves = halves_of(buffer, buffer_size());
-    return {halves.pos, halves.neg};
+    load_halves(base, at, size, buffer.bytes);
+    return {buffer.numbers(), buffer.numbers() + kBlock};
+  }
+
+  /// Two halves of nothing but the element at `base`.
+  template <class C>
+  LINKED_NEURONS_NOINLINE Pair<const C*> fill_halves(const void* base, Buffer<C>& buffer) const {
+    load(base, 1, buffer.bytes);
+    std::fill_n(buffer.numbers() + 1, 2 * kBlock - 1, *buffer.numbers());
+    return {buffer.numbers(), buffer.numbers() + kBlock};
   }
 
   /// Where to write such halves; if that is the buffer they are to be stored then.
-  LINKED_NEURONS_FN Pair<void*> place_halves(
-      void* base, const Position& at, std::int64_t size, void* buffer) const {
-    if (in_place(at.holds_block(size)) && !nontemporal) {
+  template <class C>
+  LINKED_NEURONS_FN Pair<C*> place_halves(
+      void* base, const Position& at, std::int64_t size, Buffer<C>& buffer) const {
+    if (at.holds_block(size) && !converts() && !nontemporal_) {
       prefetch_halves(base, at);
-      char* const pos = static_cast<char*>(base) + at.offset * element_size;
-      return {pos, pos + at.row * element_size};
+      auto* const pos = static_cast<C*>(base) + at.offset;
+      return {pos, pos + at.row};
     }
-    const auto halves = halves_of(buffer, buffer_size());
-    return {halves.pos, halves.neg};
+    return {buffer.numbers(), buffer.numbers() + kBlock};
   }
 
+  template <class C>
   LINKED_NEURONS_FN void store_halves(
-      void* base, const Position& at, std::int64_t size, const void* buffer) const {
-    if (!converts() && nontemporal && at.holds_block(size)) {
-      store_nontemporal_halves(base, at, buffer);
+      void* base, const Position& at, std::int64_t size, const Buffer<C>& buffer) const {
+    if (at.holds_block(size) && !converts()) {
+      store_nontemporal_halves(base, at, buffer.bytes);
     } else {
-      store_other_halves(base, at, size, buffer);
+      store_other_halves(base, at, size, buffer.bytes);
     }
   }
 
-  /// Where to write numbers that computed; if that is the buffer they are to be stored then.
-  LINKED_NEURONS_FN void* place(
-      void* base, std::int64_t first, std::int64_t size, void* buffer) const {
-    const bool here = size == kBlock && stored_type == StoredType::opmath && !nontemporal;
-    return here ? static_cast<char*>(base) + first * element_size : buffer;
+  /// Where to write a block; if that is the buffer it is to be stored then.
+  template <class C>
+  LINKED_NEURONS_FN C* place(
+      void* base, std::int64_t first, std::int64_t size, Buffer<C>& buffer) const {
+    const bool here = size == kBlock && !converts() && !nontemporal_;
+    return here ? static_cast<C*>(base) + first : buffer.numbers();
   }
 
-  /// Writes them, rounded where they are stored otherwise.
+  template <class C>
   LINKED_NEURONS_FN void store(
-      void* base, std::int64_t first, std::int64_t size, const void* numbers) const {
-    if (stored_type == StoredType::opmath && nontemporal && size == kBlock) {
-      store_nontemporal_one(static_cast<char*>(base) + first * element_size, numbers);
+      void* base, std::int64_t first, std::int64_t size, const Buffer<C>& buffer) const {
+    char* const to = static_cast<char*>(base) + first * element_size_;
+    if (size == kBlock && !converts()) {
+      store_nontemporal_one(to, buffer.bytes);
     } else {
-      store_other(base, first, size, numbers);
+      store_other(to, size, buffer.bytes);
     }
   }
 
   /// To be called behind the last block.
   LINKED_NEURONS_FN void finish() const {
-    if (nontemporal) {
+    if (nontemporal_) {
       fence_nontemporal();
     }
   }
 
-  /// Two halves of nothing but the element at `base`.
-  LINKED_NEURONS_NOINLINE Pair<const void*> fill_halves(const void* base, void* buffer) const {
-    load(base, 1, buffer);
-    auto* const bytes = static_cast<char*>(buffer);
-    for (std::int64_t i = buffer_size(); i < 2 * kBlock * buffer_size(); ++i) {
-      bytes[i] = bytes[i - buffer_size()];
-    }
-    const auto halves = halves_of(buffer, buffer_size());
-    return {halves.pos, halves.neg};
-  }
-
  private:
-  /// The halves of a block further on.
+  LINKED_NEURONS_FN BlockIO(
+      Target target,
+      StoredType stored_type,
+      std::int64_t element_size,
+      bool nontemporal,
+      std::int64_t ahead)
+      : target_(target), stored_type_(stored_type), element_size_(element_size),
+        nontemporal_(nontemporal), ahead_(ahead) {}
+
+  /// As many bytes as two halves of a block have, further on. (The blocks before this one hold the
+  /// first column + offset elements of the linked tensor, if one counts whole rows as a stream.)
   LINKED_NEURONS_FN void prefetch_halves(const void* base, const Position& at) const {
-    if (ahead != 0) {
-      const char* const pos = static_cast<const char*>(base) + (at.offset + ahead) * element_size;
-      const char* const neg = pos + at.row * element_size;
-      for (std::int64_t i = 0; i < kBlock * element_size; i += kCacheLine) {
-        LINKED_NEURONS_PREFETCH(pos + i);
-        LINKED_NEURONS_PREFETCH(neg + i);
+    if (ahead_ != 0) {
+      const std::int64_t before = (at.column + at.offset) * element_size_;
+      const char* const next = static_cast<const char*>(base) + before + ahead_;
+      for (std::int64_t i = 0; i < 2 * kBlock * element_size_; i += kCacheLine) {
+        LINKED_NEURONS_PREFETCH(next + i);
       }
     }
   }
 
   LINKED_NEURONS_FN bool converts() const {
-    return stored_type == StoredType::half;
+    return stored_type_ != StoredType::as_computed;
   }
 
-  LINKED_NEURONS_FN bool in_place(bool is_whole) const {
-    return is_whole && !converts();
+  // Conversions of whole blocks, between 16-bit elements and floats.
+
+  void to_floats(const void* from, std::int64_t step, void* buffer, std::int64_t blocks) const {
+    if (stored_type_ == StoredType::half) {
+      convert(target_, Conversion<Half, float>{from, step, buffer, kBlock}, blocks);
+    } else {
+      convert(target_, Conversion<BFloat16, float>{from, step, buffer, kBlock}, blocks);
+    }
   }
 
-  /// Of an element in a buffer.
-  LINKED_NEURONS_FN std::int64_t buffer_size() const {
-    return converts() ? std::int64_t{sizeof(float)} : element_size;
+  void from_floats(const void* buffer, void* to, std::int64_t step, std::int64_t blocks) const {
+    if (stored_type_ == StoredType::half) {
+      convert(target_, Conversion<float, Half>{buffer, kBlock, to, step}, blocks);
+    } else {
+      convert(target_, Conversion<float, BFloat16>{buffer, kBlock, to, step}, blocks);
+    }
   }
 
-  LINKED_NEURONS_FN static Pair<char*> halves_of(void* buffer, std::int64_t size) {
-    auto* const pos = static_cast<char*>(buffer);
-    return {pos, pos + kBlock * size};
-  }
-
-  LINKED_NEURONS_FN static Pair<const char*> halves_of(const void* buffer, std::int64_t size) {
-    const auto* const pos = static_cast<const char*>(buffer);
-    return {pos, pos + kBlock * size};
-  }
+  /// Room for 16-bit elements of two halves.
+  using Elements = std::uint16_t[2 * kBlock];
 
   LINKED_NEURONS_NOINLINE void load(const void* from, std::int64_t size, void* buffer) const {
     if (!converts()) {
-      std::memcpy(buffer, from, size * element_size);
-      return;
+      std::memcpy(buffer, from, size * element_size_);
+    } else if (size == kBlock) {
+      to_floats(from, kBlock, buffer, 1);
+    } else {
+      Elements elements = {};
+      std::memcpy(elements, from, size * element_size_);
+      to_floats(elements, kBlock, buffer, 1);
     }
-    Half elements[kBlock] = {};
-    if (size < kBlock) {
-      std::memcpy(elements, from, size * sizeof(Half));
-      from = elements;
-    }
-    convert(target, Conversion<Half, float>{from, kBlock, buffer, kBlock}, 1);
   }
 
   LINKED_NEURONS_NOINLINE void load_halves(
@@ -301,48 +317,39 @@ struct BlockIO {
     if (!converts()) {
       copy_from(base, at, size, buffer);
     } else if (at.holds_block(size)) {
-      const auto* const pos = static_cast<const Half*>(base) + at.offset;
-      convert(target, Conversion<Half, float>{pos, at.row, buffer, kBlock}, 2);
+      to_floats(static_cast<const std::uint16_t*>(base) + at.offset, at.row, buffer, 2);
     } else {
-      Half elements[2 * kBlock] = {};
+      Elements elements = {};
       copy_from(base, at, size, elements);
-      convert(target, Conversion<Half, float>{elements, kBlock, buffer, kBlock}, 2);
+      to_floats(elements, kBlock, buffer, 2);
     }
   }
 
   // Non-temporal stores are inlined up to the function with the instructions: one call more takes
   // measurably longer.
-  LINKED_NEURONS_FN void store_nontemporal_one(void* place, const void* elements) const {
-    store_nontemporal(target, place, 0, elements, kBlock * element_size, 1);
+  LINKED_NEURONS_FN void store_nontemporal_one(void* to, const void* elements) const {
+    store_nontemporal(target_, to, 0, elements, kBlock * element_size_, 1);
   }
 
   LINKED_NEURONS_FN void store_nontemporal_halves(
       void* base, const Position& at, const void* halves) const {
-    char* const pos = static_cast<char*>(base) + at.offset * element_size;
-    store_nontemporal(target, pos, at.row * element_size, halves, kBlock * element_size, 2);
+    char* const pos = static_cast<char*>(base) + at.offset * element_size_;
+    store_nontemporal(target_, pos, at.row * element_size_, halves, kBlock * element_size_, 2);
   }
 
-  LINKED_NEURONS_NOINLINE void store_other(
-      void* base, std::int64_t first, std::int64_t size, const void* numbers) const {
-    void* const place = static_cast<char*>(base) + first * element_size;
-    const bool in_place = size == kBlock && !nontemporal;
-    Half elements[kBlock];
-    void* const to = in_place ? place : static_cast<void*>(elements);
-    switch (stored_type) {
-    case StoredType::opmath:
-      std::memcpy(place, numbers, size * element_size);
-      return;
-    case StoredType::half:
-      convert(target, Conversion<float, Half>{numbers, kBlock, to, kBlock}, 1);
-      break;
-    case StoredType::bfloat16:
-      convert(target, Conversion<float, BFloat16>{numbers, kBlock, to, kBlock}, 1);
-      break;
-    }
-    if (size < kBlock) {
-      std::memcpy(place, elements, size * element_size);
-    } else if (nontemporal) {
-      store_nontemporal_one(place, elements);
+  LINKED_NEURONS_NOINLINE void store_other(void* to, std::int64_t size, const void* buffer) const {
+    if (!converts()) {
+      std::memcpy(to, buffer, size * element_size_);
+    } else if (size == kBlock && !nontemporal_) {
+      from_floats(buffer, to, kBlock, 1);
+    } else {
+      Elements elements;
+      from_floats(buffer, elements, kBlock, 1);
+      if (size == kBlock) {
+        store_nontemporal_one(to, elements);
+      } else {
+        std::memcpy(to, elements, size * element_size_);
+      }
     }
   }
 
@@ -350,12 +357,11 @@ struct BlockIO {
       void* base, const Position& at, std::int64_t size, const void* buffer) const {
     if (!converts()) {
       copy_to(base, at, size, buffer);
-    } else if (at.holds_block(size) && !nontemporal) {
-      auto* const pos = static_cast<Half*>(base) + at.offset;
-      convert(target, Conversion<float, Half>{buffer, kBlock, pos, at.row}, 2);
+    } else if (at.holds_block(size) && !nontemporal_) {
+      from_floats(buffer, static_cast<std::uint16_t*>(base) + at.offset, at.row, 2);
     } else {
-      Half elements[2 * kBlock];
-      convert(target, Conversion<float, Half>{buffer, kBlock, elements, kBlock}, 2);
+      Elements elements;
+      from_floats(buffer, elements, kBlock, 2);
       if (at.holds_block(size)) {
         store_nontemporal_halves(base, at, elements);
       } else {
@@ -364,17 +370,26 @@ struct BlockIO {
     }
   }
 
+  /// \param halves of elements as they are in memory, one behind the other.
   void copy_to(void* base, const Position& at, std::int64_t size, const void* halves) const {
-    const auto from = halves_of(halves, element_size);
-    const CopyHalves<false> copy{static_cast<char*>(base), from, at.in_bytes(element_size)};
-    run_on(target, copy, 0, size * element_size);
+    const auto* const pos = static_cast<const char*>(halves);
+    const Pair<const char*> from = {pos, pos + kBlock * element_size_};
+    const CopyHalves<false> copy{static_cast<char*>(base), from, at.in_bytes(element_size_)};
+    run_on(target_, copy, 0, size * element_size_);
   }
 
   void copy_from(const void* base, const Position& at, std::int64_t size, void* halves) const {
-    const CopyHalves<true> copy{
-        static_cast<const char*>(base), halves_of(halves, element_size), at.in_bytes(element_size)};
-    run_on(target, copy, 0, size * element_size);
+    auto* const pos = static_cast<char*>(halves);
+    const Pair<char*> to = {pos, pos + kBlock * element_size_};
+    const CopyHalves<true> copy{static_cast<const char*>(base), to, at.in_bytes(element_size_)};
+    run_on(target_, copy, 0, size * element_size_);
   }
+
+  Target target_;
+  StoredType stored_type_;
+  std::int64_t element_size_; ///< bytes
+  bool nontemporal_;
+  std::int64_t ahead_; ///< see `prefetch_distance`
 };
 
 } // namespace linked_neurons::detail::cpu

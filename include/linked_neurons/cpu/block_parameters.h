@@ -86,14 +86,15 @@ class BlockParameter {
   /// \param element the first block's first.
   /// \param none what every element has where `values` is null.
   LINKED_NEURONS_NOINLINE BlockParameter(
-      const C* values, const ParameterIndex& index, std::int64_t element, C none)
-      : values_(values), walk_(index, element), constant_(values == nullptr || index.count == 1),
+      const void* values, const ParameterIndex& index, std::int64_t element, C none)
+      : values_(static_cast<const C*>(values)), walk_(index, element),
+        constant_(values == nullptr || index.count == 1),
         repeats_(!constant_ && index.inner == 1 && index.count < kBlock) {
     if (constant_) {
-      std::fill_n(buffer_, kBlock, values == nullptr ? none : *values);
+      std::fill_n(buffer_, kBlock, values == nullptr ? none : *values_);
     } else if (repeats_) {
       for (std::int64_t i = 0; i < 2 * kBlock; ++i) {
-        buffer_[i] = values[i % index.count];
+        buffer_[i] = values_[i % index.count];
       }
     }
   }
@@ -157,9 +158,9 @@ template <class C>
 struct BlockSlopes {
   BlockParameter<C> pos, neg;
 
-  BlockSlopes(const Weights<C>& weight, std::int64_t element)
-      : pos(weight.pos, weight.index, element, C(0)), neg(weight.neg, weight.index, element, C(0)) {
-  }
+  BlockSlopes(const Weights& weight, std::int64_t element)
+      : pos(weight.values.pos, weight.index, element, C(0)),
+        neg(weight.values.neg, weight.index, element, C(0)) {}
 
   LINKED_NEURONS_FN Pair<const C*> next() {
     return {pos.next(), neg.next()};
@@ -169,7 +170,7 @@ struct BlockSlopes {
 /// Those of an activation without.
 template <class C>
 struct NoSlopes {
-  NoSlopes(const Weights<C>& /*weight*/, std::int64_t /*element*/) {}
+  NoSlopes(const Weights& /*weight*/, std::int64_t /*element*/) {}
 
   LINKED_NEURONS_FN Pair<const C*> next() {
     return {};
@@ -179,12 +180,26 @@ struct NoSlopes {
 template <class Activation, class C>
 using SlopesOf = std::conditional_t<Activation::has_weight, BlockSlopes<C>, NoSlopes<C>>;
 
-/// The bias; where there is none, the number that changes no other in a sum (not +0, which turns -0
-/// into +0).
+/// The bias of a block's elements; where there is none, the number that changes no other in a sum
+/// (not +0, which turns -0 into +0).
 template <class C>
-BlockParameter<C> block_bias(const Bias<C>& bias, std::int64_t element) {
-  return {bias.values, bias.index, element, C(-0.0)};
-}
+struct BlockBias : BlockParameter<C> {
+  BlockBias(const Bias& bias, std::int64_t element)
+      : BlockParameter<C>(bias.values, bias.index, element, C(-0.0)) {}
+};
+
+/// That of 16-bit numbers that compute as they are, to which none is added.
+template <class C>
+struct NoBias {
+  NoBias(const Bias& /*bias*/, std::int64_t /*element*/) {}
+
+  LINKED_NEURONS_FN const C* next() {
+    return nullptr;
+  }
+};
+
+template <class C>
+using BiasOf = std::conditional_t<std::is_floating_point_v<C>, BlockBias<C>, NoBias<C>>;
 
 /// Adds up neighbouring numbers.
 template <class C>
@@ -222,8 +237,8 @@ class BlockSums {
   /// \param element the first block's first.
   /// \param sums one a value of the parameter; null where nobody wants them.
   LINKED_NEURONS_NOINLINE BlockSums(
-      Target target, const ParameterIndex& index, std::int64_t element, C* sums)
-      : target_(target), walk_(index, element), sums_(sums),
+      Target target, const ParameterIndex& index, std::int64_t element, void* sums)
+      : target_(target), walk_(index, element), sums_(static_cast<C*>(sums)),
         repeats_(walk_.index().inner == 1 && kBlock % index.count == 0) {}
 
   /// Where the next block's numbers are to be added.

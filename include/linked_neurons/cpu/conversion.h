@@ -80,6 +80,42 @@ inline void convert(
   }
 }
 
+LINKED_NEURONS_TARGET(LINKED_NEURONS_AVX2)
+inline void round_to_bfloat16_avx2(
+    const Conversion<float, BFloat16>& conversion, std::int64_t blocks) {
+  const auto largest = _mm256_set1_epi32(0x7fff7fff);
+  const auto largest_negative = _mm256_set1_epi32(static_cast<int>(0xffff7fffU));
+  for (std::int64_t block = 0; block < blocks; ++block) {
+    const float* const x = conversion.from_block(block);
+    BFloat16* const y = conversion.to_block(block);
+    for (std::int64_t i = 0; i < kBlock; i += 16) {
+      // As `store<BFloat16>` does it.
+      __m256i half[2] = {};
+      for (int j = 0; j < 2; ++j) {
+        auto bits = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(x + i + 8 * j));
+        bits = _mm256_min_epu32(_mm256_min_epi32(bits, largest), largest_negative);
+        const auto last = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
+        bits = _mm256_add_epi32(_mm256_add_epi32(bits, _mm256_set1_epi32(0x7fff)), last);
+        half[j] = _mm256_srli_epi32(bits, 16);
+      }
+      // Packing works on each half of its operands; the permutation puts their quarters in order.
+      const auto packed = _mm256_packus_epi32(half[0], half[1]);
+      const auto bits = _mm256_permute4x64_epi64(packed, _MM_SHUFFLE(3, 1, 2, 0));
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(y + i), bits);
+    }
+  }
+}
+
+/// AVX-512 has one instruction that narrows; for AVX2 compilers make a dozen of them.
+inline void convert(
+    Target target, const Conversion<float, BFloat16>& conversion, std::int64_t blocks) {
+  if (target == Target::avx512) {
+    run_on(target, conversion, 0, blocks);
+  } else {
+    round_to_bfloat16_avx2(conversion, blocks);
+  }
+}
+
 #endif
 
 } // namespace linked_neurons::detail::cpu

@@ -6,32 +6,27 @@
 #include <linked_neurons/kernel/arguments.h>
 
 #include <cstdint>
+#include <type_traits>
 
-namespace linked_neurons::detail {
-
-namespace cpu {
+namespace linked_neurons::detail::cpu {
 
 /// Elements of a block; also a group of masks.
 inline constexpr std::int64_t kBlock = kLargestGroup;
 
 /// The type of elements in memory: that of the numbers that compute, or one that becomes float.
-enum class StoredType { opmath, half, bfloat16 };
+enum class StoredType { as_computed, half, bfloat16 };
+
+/// How elements of type `T` are stored for a loop that computes in float, or in `T` if that is
+/// wider.
+template <class T>
+inline constexpr StoredType kStoredType = std::is_same_v<T, Half>       ? StoredType::half
+                                          : std::is_same_v<T, BFloat16> ? StoredType::bfloat16
+                                                                        : StoredType::as_computed;
 
 /// Bytes of an element in memory.
 template <class C>
 constexpr std::int64_t element_size(StoredType stored_type) {
-  return stored_type == StoredType::opmath ? sizeof(C) : sizeof(Half);
+  return stored_type == StoredType::as_computed ? sizeof(C) : sizeof(Half);
 }
 
-/// An element in memory whose type only a `StoredType` tells; it computes in `C`.
-template <class C>
-struct Stored;
-
-} // namespace cpu
-
-template <class C>
-struct OpMathType<cpu::Stored<C>> {
-  using type = C;
-};
-
-} // namespace linked_neurons::detail
+} // namespace linked_neurons::detail::cpu

@@ -12,9 +12,7 @@
 
 namespace linked_neurons::cuda {
 
-using linked_neurons::detail::Bias;
 using linked_neurons::detail::opmath_type;
-using linked_neurons::detail::Weights;
 
 /// Elements of a thread's vector: 16 bytes of the smaller types. Their masks are kept together.
 template <class T>
@@ -64,23 +62,23 @@ struct Vectorized {
   }
 
   LINKED_NEURONS_FN static AlignedVector<T> read(
-      const T* base, Index first, const Rows<Index>& /*rows*/) {
-    return *reinterpret_cast<const AlignedVector<T>*>(base + first);
+      const void* base, Index first, const Rows<Index>& /*rows*/) {
+    return *reinterpret_cast<const AlignedVector<T>*>(static_cast<const T*>(base) + first);
   }
 
   LINKED_NEURONS_FN static void write(
-      T* base, Index first, const Rows<Index>& /*rows*/, const AlignedVector<T>& vector) {
-    *reinterpret_cast<AlignedVector<T>*>(base + first) = vector;
+      void* base, Index first, const Rows<Index>& /*rows*/, const AlignedVector<T>& vector) {
+    *reinterpret_cast<AlignedVector<T>*>(static_cast<T*>(base) + first) = vector;
   }
 
   LINKED_NEURONS_FN static Pair<AlignedVector<T>> read_halves(
-      const T* base, Index first, const Rows<Index>& rows) {
+      const void* base, Index first, const Rows<Index>& rows) {
     const Index offset = rows.offset(first);
     return {read(base, offset, rows), read(base, offset + rows.row.divisor, rows)};
   }
 
   LINKED_NEURONS_FN static void write_halves(
-      T* base, Index first, const Rows<Index>& rows, const Pair<AlignedVector<T>>& halves) {
+      void* base, Index first, const Rows<Index>& rows, const Pair<AlignedVector<T>>& halves) {
     const Index offset = rows.offset(first);
     write(base, offset, rows, halves.pos);
     write(base, offset + rows.row.divisor, rows, halves.neg);
@@ -95,49 +93,49 @@ struct PerElement {
   }
 
   LINKED_NEURONS_FN static AlignedVector<T> read(
-      const T* base, Index first, const Rows<Index>& rows) {
+      const void* base, Index first, const Rows<Index>& rows) {
     AlignedVector<T> vector = {};
     LINKED_NEURONS_UNROLL
     for (int i = 0; i < kVectorSize<T>; ++i) {
       if (first + i < rows.numel) {
-        vector.val[i] = base[first + i];
+        vector.val[i] = static_cast<const T*>(base)[first + i];
       }
     }
     return vector;
   }
 
   LINKED_NEURONS_FN static void write(
-      T* base, Index first, const Rows<Index>& rows, const AlignedVector<T>& vector) {
+      void* base, Index first, const Rows<Index>& rows, const AlignedVector<T>& vector) {
     LINKED_NEURONS_UNROLL
     for (int i = 0; i < kVectorSize<T>; ++i) {
       if (first + i < rows.numel) {
-        base[first + i] = vector.val[i];
+        static_cast<T*>(base)[first + i] = vector.val[i];
       }
     }
   }
 
   LINKED_NEURONS_FN static Pair<AlignedVector<T>> read_halves(
-      const T* base, Index first, const Rows<Index>& rows) {
+      const void* base, Index first, const Rows<Index>& rows) {
     Pair<AlignedVector<T>> halves = {};
     LINKED_NEURONS_UNROLL
     for (int i = 0; i < kVectorSize<T>; ++i) {
       if (first + i < rows.numel) {
         const Index offset = rows.offset(first + i);
-        halves.pos.val[i] = base[offset];
-        halves.neg.val[i] = base[offset + rows.row.divisor];
+        halves.pos.val[i] = static_cast<const T*>(base)[offset];
+        halves.neg.val[i] = static_cast<const T*>(base)[offset + rows.row.divisor];
       }
     }
     return halves;
   }
 
   LINKED_NEURONS_FN static void write_halves(
-      T* base, Index first, const Rows<Index>& rows, const Pair<AlignedVector<T>>& halves) {
+      void* base, Index first, const Rows<Index>& rows, const Pair<AlignedVector<T>>& halves) {
     LINKED_NEURONS_UNROLL
     for (int i = 0; i < kVectorSize<T>; ++i) {
       if (first + i < rows.numel) {
         const Index offset = rows.offset(first + i);
-        base[offset] = halves.pos.val[i];
-        base[offset + rows.row.divisor] = halves.neg.val[i];
+        static_cast<T*>(base)[offset] = halves.pos.val[i];
+        static_cast<T*>(base)[offset + rows.row.divisor] = halves.neg.val[i];
       }
     }
   }
@@ -160,10 +158,10 @@ struct IntDividers {
   ParameterPlaces<Index> bias;
 };
 
-/// The numbers of `N` neighbouring elements in each of `values`.
+/// The numbers of `N` neighbouring elements in each of `values`, which are of type C.
 template <int N, class C, class Index, int kArrays>
 LINKED_NEURONS_FN void read_parameters(
-    const C* const (&values)[kArrays],
+    const void* const (&values)[kArrays],
     const ParameterPlaces<Index>& places,
     Index first,
     AlignedVector<C, N> (&vectors)[kArrays]) {
@@ -173,14 +171,15 @@ LINKED_NEURONS_FN void read_parameters(
   if (places.vectorized) {
     LINKED_NEURONS_UNROLL
     for (int array = 0; array < kArrays; ++array) {
-      vectors[array] = *reinterpret_cast<const AlignedVector<C, N>*>(values[array] + number);
+      vectors[array] = *reinterpret_cast<const AlignedVector<C, N>*>(
+          static_cast<const C*>(values[array]) + number);
     }
     return;
   }
   if (left >= N) {
     LINKED_NEURONS_UNROLL
     for (int array = 0; array < kArrays; ++array) {
-      vectors[array] = filled<N>(values[array][number]);
+      vectors[array] = filled<N>(static_cast<const C*>(values[array])[number]);
     }
     return;
   }
@@ -188,7 +187,7 @@ LINKED_NEURONS_FN void read_parameters(
   for (int i = 0; i < N; ++i) {
     LINKED_NEURONS_UNROLL
     for (int array = 0; array < kArrays; ++array) {
-      vectors[array].val[i] = values[array][number];
+      vectors[array].val[i] = static_cast<const C*>(values[array])[number];
     }
     if (--left == 0) {
       left = places.inner.divisor;
@@ -200,9 +199,9 @@ LINKED_NEURONS_FN void read_parameters(
 /// The slopes of `N` neighbouring elements.
 template <int N, class C, class Index>
 LINKED_NEURONS_FN Pair<AlignedVector<C, N>> read_weights(
-    const Weights<C>& weight, const ParameterPlaces<Index>& places, Index first) {
+    const detail::Weights& weight, const ParameterPlaces<Index>& places, Index first) {
   AlignedVector<C, N> slopes[2];
-  read_parameters({weight.pos, weight.neg}, places, first, slopes);
+  read_parameters({weight.values.pos, weight.values.neg}, places, first, slopes);
   return {slopes[0], slopes[1]};
 }
 
@@ -210,7 +209,7 @@ LINKED_NEURONS_FN Pair<AlignedVector<C, N>> read_weights(
 /// a sum (not +0, which turns -0 into +0).
 template <int N, class C, class Index>
 LINKED_NEURONS_FN AlignedVector<C, N> read_bias(
-    const Bias<C>& bias, const ParameterPlaces<Index>& places, Index first) {
+    const detail::Bias& bias, const ParameterPlaces<Index>& places, Index first) {
   if (bias.values == nullptr) {
     return filled<N>(C(-0.0));
   }

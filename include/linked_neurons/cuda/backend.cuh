@@ -31,34 +31,29 @@ inline std::int64_t blocks_to_fill_device() {
 }
 
 template <class Activation>
-void forward(const ForwardTask& task) {
-  const c10::cuda::CUDAGuard guard(task.input.device());
+void forward(const ForwardArguments& args, at::ScalarType type, at::Device device) {
+  const c10::cuda::CUDAGuard guard(device);
   const linked_neurons::cuda::Stream stream{c10::cuda::getCurrentCUDAStream()};
-  dispatch(task.input.scalar_type(), [&](auto type) {
-    linked_neurons::cuda::forward<Activation>(arguments<decltype(type)>(task), stream);
+  dispatch(type, [&](auto element) {
+    linked_neurons::cuda::forward<Activation, decltype(element)>(args, stream);
   });
   C10_CUDA_KERNEL_LAUNCH_CHECK();
 }
 
 template <class Activation>
-void backward(const BackwardTask& task) {
-  const c10::cuda::CUDAGuard guard(task.grad_input.device());
+void backward(const BackwardArguments& args, at::ScalarType type, at::Device device) {
+  const c10::cuda::CUDAGuard guard(device);
   const linked_neurons::cuda::Stream stream{c10::cuda::getCurrentCUDAStream()};
-  const auto type = task.grad_input.scalar_type();
-  const bool with_sums = task.grad_weight.pos.defined() || task.grad_bias.defined();
-  dispatch(type, [&](auto value) {
-    using C = opmath_type<decltype(value)>;
+  const bool with_sums = args.grad_weight.pos != nullptr || args.grad_bias != nullptr;
+  dispatch(type, [&](auto element) {
+    using T = decltype(element);
     at::Tensor partial;
     const auto workspace = [&](std::int64_t numel) {
-      partial = at::empty({numel}, task.grad_input.options().dtype(to_opmath_type(type)));
-      return data<C>(partial);
+      partial = at::empty({numel}, at::TensorOptions(device).dtype(to_opmath_type(type)));
+      return partial.data_ptr<opmath_type<T>>();
     };
-    linked_neurons::cuda::backward<Activation>(
-        arguments<decltype(value)>(task),
-        sums_of<C>(task),
-        with_sums ? blocks_to_fill_device() : 0,
-        workspace,
-        stream);
+    linked_neurons::cuda::backward<Activation, T>(
+        args, with_sums ? blocks_to_fill_device() : 0, workspace, stream);
   });
   C10_CUDA_KERNEL_LAUNCH_CHECK();
 }

@@ -31,7 +31,7 @@ LINKED_NEURONS_FN unsigned packed(const Pair<Mask>& mask, int i) {
 /// \tparam Access `Vectorized` or `PerElement`.
 template <class Activation, class T, class Index, template <class, class> class Access>
 __global__ void __launch_bounds__(kThreads)
-    forward_kernel(ForwardArguments<T> args, IntDividers<Index> dividers) {
+    forward_kernel(ForwardArguments args, IntDividers<Index> dividers) {
   using C = opmath_type<T>;
   using A = Access<T, Index>;
   constexpr int kVectors = kForwardVectors<T>;
@@ -53,9 +53,9 @@ __global__ void __launch_bounds__(kThreads)
     }
     Pair<AlignedVector<C, kVectorSize<T>>> slopes = {};
     if constexpr (Activation::has_weight) {
-      slopes = read_weights<kVectorSize<T>>(args.weight, dividers.weight, first);
+      slopes = read_weights<kVectorSize<T>, C>(args.weight, dividers.weight, first);
     }
-    const auto bias = read_bias<kVectorSize<T>>(args.bias, dividers.bias, first);
+    const auto bias = read_bias<kVectorSize<T>, C>(args.bias, dividers.bias, first);
     Pair<AlignedVector<T>> output;
     unsigned masks = 0;
     LINKED_NEURONS_UNROLL
@@ -94,21 +94,22 @@ LINKED_NEURONS_FN Pair<opmath_type<T>> output_of(const BackwardVector<T>& vector
 
 /// \param rows those of `dividers`; `numel` may be smaller, so that elements beyond it are not
 /// read.
-template <class Activation, class Access, bool kWeightGradients, class T, class Index>
+template <class Activation, class T, class Access, bool kWeightGradients, class Index>
 LINKED_NEURONS_FN BackwardVector<T> read_backward(
-    const BackwardArguments<T>& args,
+    const BackwardArguments& args,
     const IntDividers<Index>& dividers,
     const Rows<Index>& rows,
     Index first) {
   BackwardVector<T> vector = {};
   if (args.grad_is_uniform) {
-    vector.grad = {filled<kVectorSize<T>>(*args.grad), filled<kVectorSize<T>>(*args.grad)};
+    const auto grad = filled<kVectorSize<T>>(*static_cast<const T*>(args.grad));
+    vector.grad = {grad, grad};
   } else {
     vector.grad = Access::read_halves(args.grad, first, rows);
   }
   if constexpr (Activation::saved == Saved::input) {
     const AlignedVector<T> input = Access::read(args.input_or_output, first, rows);
-    const auto bias = read_bias<kVectorSize<T>>(args.bias, dividers.bias, first);
+    const auto bias = read_bias<kVectorSize<T>, opmath_type<T>>(args.bias, dividers.bias, first);
     LINKED_NEURONS_UNROLL
     for (int i = 0; i < kVectorSize<T>; ++i) {
       vector.z.val[i] = detail::load(input.val[i]) + bias.val[i];
@@ -148,7 +149,7 @@ LINKED_NEURONS_FN SavedValues<opmath_type<T>, int> saved_values(
 
 template <class Activation, class T, class Index, template <class, class> class Access>
 __global__ void __launch_bounds__(kThreads)
-    backward_kernel(BackwardArguments<T> args, IntDividers<Index> dividers) {
+    backward_kernel(BackwardArguments args, IntDividers<Index> dividers) {
   using C = opmath_type<T>;
   using A = Access<T, Index>;
   constexpr int kVectors = kBackwardVectors;
@@ -159,7 +160,7 @@ __global__ void __launch_bounds__(kThreads)
   for (int g = 0; g < kVectors; ++g) {
     const Index first = (thread + g * kThreads) * kVectorSize<T>;
     if (first < rows.numel) {
-      vectors[g] = read_backward<Activation, A, false>(args, dividers, rows, first);
+      vectors[g] = read_backward<Activation, T, A, false>(args, dividers, rows, first);
     }
   }
   LINKED_NEURONS_UNROLL
@@ -170,7 +171,7 @@ __global__ void __launch_bounds__(kThreads)
     }
     Pair<AlignedVector<C, kVectorSize<T>>> slopes = {};
     if constexpr (Activation::has_weight) {
-      slopes = read_weights<kVectorSize<T>>(args.weight, dividers.weight, first);
+      slopes = read_weights<kVectorSize<T>, C>(args.weight, dividers.weight, first);
     }
     AlignedVector<T> grad_input;
     LINKED_NEURONS_UNROLL

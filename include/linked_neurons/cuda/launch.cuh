@@ -28,21 +28,21 @@ inline std::int64_t divide_up(std::int64_t a, std::int64_t b) {
   return (a + b - 1) / b;
 }
 
-template <class T>
-bool is_aligned(const T* pointer) {
-  return reinterpret_cast<std::uintptr_t>(pointer) % alignof(AlignedVector<T>) == 0;
+template <class T, int N = kVectorSize<T>>
+bool is_aligned(const void* pointer) {
+  return reinterpret_cast<std::uintptr_t>(pointer) % alignof(AlignedVector<T, N>) == 0;
 }
 
 /// Whether a vector never crosses the end of a row and always starts at its alignment.
 template <class T>
-bool is_vectorized(const ForwardArguments<T>& args) {
-  return args.row % kVectorSize<T> == 0 && is_aligned(args.input) && is_aligned(args.output);
+bool is_vectorized(const ForwardArguments& args) {
+  return args.row % kVectorSize<T> == 0 && is_aligned<T>(args.input) && is_aligned<T>(args.output);
 }
 
 template <class T>
-bool is_vectorized(const BackwardArguments<T>& args) {
-  return args.row % kVectorSize<T> == 0 && (args.grad_is_uniform || is_aligned(args.grad)) &&
-         is_aligned(args.input_or_output) && is_aligned(args.grad_input);
+bool is_vectorized(const BackwardArguments& args) {
+  return args.row % kVectorSize<T> == 0 && (args.grad_is_uniform || is_aligned<T>(args.grad)) &&
+         is_aligned<T>(args.input_or_output) && is_aligned<T>(args.grad_input);
 }
 
 /// Calls `body` with a zero of the type that counts the elements of the output.
@@ -59,14 +59,9 @@ void with_index(std::int64_t numel, const Stream& stream, const Body& body) {
 
 /// Whether each vector's numbers lie together, at the alignment of a vector.
 template <class T>
-bool is_vectorized(
-    const ParameterIndex& index, std::initializer_list<const opmath_type<T>*> values) {
-  using ParameterVector = AlignedVector<opmath_type<T>, kVectorSize<T>>;
-  const auto is_aligned = [](const opmath_type<T>* pointer) {
-    return reinterpret_cast<std::uintptr_t>(pointer) % alignof(ParameterVector) == 0;
-  };
+bool is_vectorized(const ParameterIndex& index, std::initializer_list<const void*> values) {
   return index.inner == 1 && index.count % kVectorSize<T> == 0 &&
-         std::all_of(values.begin(), values.end(), is_aligned);
+         std::all_of(values.begin(), values.end(), is_aligned<opmath_type<T>, kVectorSize<T>>);
 }
 
 template <class Index>
@@ -77,14 +72,14 @@ ParameterPlaces<Index> places_of(const ParameterIndex& index, bool vectorized) {
       vectorized};
 }
 
-template <class T, class Index, template <class> class Arguments>
-IntDividers<Index> dividers_of(const Arguments<T>& args) {
-  const auto& [pos, neg, weight] = args.weight;
-  const auto& [values, bias] = args.bias;
+template <class T, class Index, class Arguments>
+IntDividers<Index> dividers_of(const Arguments& args) {
+  const auto& [weights, weight] = args.weight;
+  const auto& [biases, bias] = args.bias;
   return {
       {static_cast<Index>(args.numel), IntDivider<Index>::of(static_cast<Index>(args.row))},
-      places_of<Index>(weight, is_vectorized<T>(weight, {pos, neg})),
-      places_of<Index>(bias, is_vectorized<T>(bias, {values}))};
+      places_of<Index>(weight, is_vectorized<T>(weight, {weights.pos, weights.neg})),
+      places_of<Index>(bias, is_vectorized<T>(bias, {biases}))};
 }
 
 /// The kernels that differ in how they access memory only.
@@ -110,15 +105,15 @@ struct BackwardKernels {
   }
 };
 
-template <class Kernels, class T, template <class> class Arguments, class Stream>
-void launch_elementwise(const Arguments<T>& args, const Stream& stream) {
+template <class Kernels, class T, class Arguments, class Stream>
+void launch_elementwise(const Arguments& args, const Stream& stream) {
   constexpr std::int64_t kOfBlock =
       std::int64_t{kThreads} * Kernels::template kGroupsOfThread<T> * kVectorSize<T>;
   const Grid grid{divide_up(args.numel, kOfBlock), 1};
   with_index(args.numel, stream, [&](auto index) {
     using Index = decltype(index);
     const auto dividers = dividers_of<T, Index>(args);
-    if (is_vectorized(args)) {
+    if (is_vectorized<T>(args)) {
       launch(Kernels::template get<T, Index, Vectorized>(), grid, stream, args, dividers);
     } else {
       launch(Kernels::template get<T, Index, PerElement>(), grid, stream, args, dividers);
@@ -127,8 +122,8 @@ void launch_elementwise(const Arguments<T>& args, const Stream& stream) {
 }
 
 template <class Activation, class T, class Stream>
-void forward(const ForwardArguments<T>& args, const Stream& stream) {
-  launch_elementwise<ForwardKernels<Activation>>(args, stream);
+void forward(const ForwardArguments& args, const Stream& stream) {
+  launch_elementwise<ForwardKernels<Activation>, T>(args, stream);
 }
 
 /// How backward with sums is cut into blocks.
@@ -145,23 +140,21 @@ struct SumsPlan {
   std::int64_t partial_numel; ///< elements of the workspace that the launch needs
 };
 
-/// \param sums which of them are wanted.
 /// \param blocks about as many as fill the device.
 template <class Activation, class T>
-SumsPlan plan_sums(
-    const BackwardArguments<T>& args, const Sums<opmath_type<T>>& sums, std::int64_t blocks) {
+SumsPlan plan_sums(const BackwardArguments& args, std::int64_t blocks) {
   SumsPlan plan;
   const auto period_of = [](const ParameterIndex& index) { return index.inner * index.count; };
   const auto& weight = args.weight.index;
   const auto& bias = args.bias.index;
-  const bool weight_wanted = sums.weight.pos != nullptr;
-  const bool bias_wanted = sums.bias != nullptr;
+  const bool weight_wanted = args.grad_weight.pos != nullptr;
+  const bool bias_wanted = args.grad_bias != nullptr;
   // Of the two periods one is a multiple of the other: both are of whole axes of the input, from
   // the innermost in memory on.
   plan.period =
       std::max(Activation::has_weight ? period_of(weight) : 1, bias_wanted ? period_of(bias) : 1);
   plan.repeats = args.numel / plan.period;
-  plan.vectorized = is_vectorized(args) && plan.period % kVectorSize<T> == 0;
+  plan.vectorized = is_vectorized<T>(args) && plan.period % kVectorSize<T> == 0;
   const std::int64_t vector = plan.vectorized ? kVectorSize<T> : 1;
   plan.merged =
       (!weight_wanted || weight.inner % vector == 0) && (!bias_wanted || bias.inner % vector == 0);
@@ -183,13 +176,13 @@ SumsPlan plan_sums(
 }
 
 template <class C, class Index>
-PlaneSums<C, Index> plane_of(C* total, const ParameterIndex& index, const SumsPlan& plan) {
+PlaneSums<C, Index> plane_of(void* total, const ParameterIndex& index, const SumsPlan& plan) {
   const std::int64_t repeats = plan.period / (index.inner * index.count);
   const std::int64_t inner = plan.stride / (repeats * index.count);
   // Neighbouring threads read neighbouring partial sums: of one number, or of as many numbers.
   constexpr std::uint32_t kSideBySide = 32;
   return {
-      total,
+      static_cast<C*>(total),
       static_cast<Index>(index.count),
       IntDivider<Index>::of(static_cast<Index>(inner)),
       IntDivider<Index>::of(static_cast<Index>(repeats)),
@@ -198,13 +191,11 @@ PlaneSums<C, Index> plane_of(C* total, const ParameterIndex& index, const SumsPl
 
 /// \tparam kWeightGradients whether those are wanted, besides the bias' or without.
 /// \param partial workspace of `plan.partial_numel` elements.
-/// \param sums written.
 template <class Activation, bool kWeightGradients, class T, class Stream>
 void backward_with_sums(
-    const BackwardArguments<T>& args,
+    const BackwardArguments& args,
     const SumsPlan& plan,
     opmath_type<T>* partial,
-    const Sums<opmath_type<T>>& sums,
     const Stream& stream) {
   using C = opmath_type<T>;
   with_index(args.numel, stream, [&](auto zero) {
@@ -231,15 +222,15 @@ void backward_with_sums(
     }
     AllPlanes<C, Index> all = {};
     std::int64_t blocks = 0;
-    const auto add_plane = [&](int plane, C* total, const ParameterIndex& index) {
+    const auto add_plane = [&](int plane, void* total, const ParameterIndex& index) {
       if (total != nullptr) {
         all.plane[plane] = plane_of<C, Index>(total, index, plan);
         blocks = std::max(blocks, divide_up(index.count, all.plane[plane].width.divisor));
       }
     };
-    add_plane(0, sums.bias, args.bias.index);
-    add_plane(1, sums.weight.pos, args.weight.index);
-    add_plane(2, sums.weight.neg, args.weight.index);
+    add_plane(0, args.grad_bias, args.bias.index);
+    add_plane(1, args.grad_weight.pos, args.weight.index);
+    add_plane(2, args.grad_weight.neg, args.weight.index);
     launch(
         add_partial_kernel<C, Index>,
         Grid{blocks, plan.planes},
@@ -252,29 +243,27 @@ void backward_with_sums(
   });
 }
 
-/// \param sums those that are wanted are written.
 /// \param blocks about as many as fill the device.
 /// \param workspace called with a number of elements, gives memory for them.
 template <class Activation, class T, class Workspace, class Stream>
 void backward(
-    const BackwardArguments<T>& args,
-    const Sums<opmath_type<T>>& sums,
+    const BackwardArguments& args,
     std::int64_t blocks,
     const Workspace& workspace,
     const Stream& stream) {
-  if (sums.weight.pos == nullptr && sums.bias == nullptr) {
-    launch_elementwise<BackwardKernels<Activation>>(args, stream);
+  if (args.grad_weight.pos == nullptr && args.grad_bias == nullptr) {
+    launch_elementwise<BackwardKernels<Activation>, T>(args, stream);
     return;
   }
-  const auto plan = plan_sums<Activation>(args, sums, blocks);
+  const auto plan = plan_sums<Activation, T>(args, blocks);
   opmath_type<T>* const partial = workspace(plan.partial_numel);
   if constexpr (Activation::has_weight) {
-    if (sums.weight.pos != nullptr) {
-      backward_with_sums<Activation, true>(args, plan, partial, sums, stream);
+    if (args.grad_weight.pos != nullptr) {
+      backward_with_sums<Activation, true, T>(args, plan, partial, stream);
       return;
     }
   }
-  backward_with_sums<Activation, false>(args, plan, partial, sums, stream);
+  backward_with_sums<Activation, false, T>(args, plan, partial, stream);
 }
 
 } // namespace linked_neurons::cuda

@@ -12,8 +12,6 @@
 
 namespace linked_neurons::cuda {
 
-using linked_neurons::detail::Sums;
-
 /// The walk over [repeats][period].
 template <class Index>
 struct Columns {
@@ -63,7 +61,7 @@ __device__ void add_rows(
 /// `merged`.
 template <class Activation, bool kWeightGradients, class T, class Index, int N>
 __global__ void __launch_bounds__(kThreads) backward_sums_kernel(
-    BackwardArguments<T> args,
+    BackwardArguments args,
     IntDividers<Index> dividers,
     Columns<Index> columns,
     opmath_type<T>* partial) {
@@ -80,7 +78,7 @@ __global__ void __launch_bounds__(kThreads) backward_sums_kernel(
   if (active) {
     Pair<AlignedVector<C, N>> slopes = {};
     if constexpr (Activation::has_weight) {
-      slopes = read_weights<N>(args.weight, dividers.weight, place);
+      slopes = read_weights<N, C>(args.weight, dividers.weight, place);
     }
     const Index begin = blockIdx.y * columns.repeats_per_slice;
     const Index end = begin + columns.repeats_per_slice < columns.repeats
@@ -92,7 +90,7 @@ __global__ void __launch_bounds__(kThreads) backward_sums_kernel(
       Rows<Index> visible = dividers.rows;
       visible.numel = N == 1 ? first + 1 : visible.numel;
       const auto vector =
-          read_backward<Activation, Access, kWeightGradients>(args, dividers, visible, first);
+          read_backward<Activation, T, Access, kWeightGradients>(args, dividers, visible, first);
       AlignedVector<T> grad_input = {};
       LINKED_NEURONS_UNROLL
       for (int i = 0; i < N; ++i) {

@@ -12,12 +12,12 @@
 /// The templates of an activation's layer that no caller needs to see: what is behind them is not
 /// compiled again. `prefix` makes declarations or definitions of them.
 // NOLINTBEGIN(bugprone-macro-parentheses): prefix is a keyword, or nothing
-#define LINKED_NEURONS_LAYER(prefix, A)                             \
-  prefix template void cpu::forward<A>(                             \
-      const ForwardTask& task, Target target, std::int64_t cache);  \
-  prefix template void cpu::backward<A>(                            \
-      const BackwardTask& task, Target target, std::int64_t cache); \
-  prefix template at::Tensor linked<A>(                             \
+#define LINKED_NEURONS_LAYER(prefix, A)                                                       \
+  prefix template void cpu::forward<A>(                                                       \
+      const ForwardArguments& args, at::ScalarType type, Target target, std::int64_t cache);  \
+  prefix template void cpu::backward<A>(                                                      \
+      const BackwardArguments& args, at::ScalarType type, Target target, std::int64_t cache); \
+  prefix template at::Tensor linked<A>(                                                       \
       const at::Tensor& input, const Parameters& parameters, std::int64_t dim, bool keep_output);
 // NOLINTEND(bugprone-macro-parentheses)
 

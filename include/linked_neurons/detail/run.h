@@ -61,20 +61,28 @@ const Backend* backend_for(const at::Tensor& input, const Parameters& parameters
   return nullptr;
 }
 
-/// Puts the parameters into a task as kernels read them.
-template <class Activation, class Task>
-void read_parameters(
-    const Parameters& parameters, ParameterShape kind, const Layout& layout, Task& task) {
+/// The memory of a tensor, or null where it is undefined.
+inline void* address(const at::Tensor& tensor) {
+  return tensor.defined() ? tensor.data_ptr() : nullptr;
+}
+
+/// Points `args` to the parameters as kernels read them: to tensors that the caller keeps for as
+/// long.
+template <class Activation, class Arguments>
+[[nodiscard]] Parameters read_parameters(
+    const Parameters& parameters, ParameterShape kind, const Layout& layout, Arguments& args) {
+  Parameters read;
   if constexpr (Activation::has_weight) {
     const ParameterView view(kind, layout);
-    task.weight = {view.read(parameters.weight.pos), view.read(parameters.weight.neg)};
-    task.weight_index = view.index();
+    read.weight = {view.read(parameters.weight.pos), view.read(parameters.weight.neg)};
+    args.weight = {{address(read.weight.pos), address(read.weight.neg)}, view.index()};
   }
   if (parameters.bias.defined()) {
     const ParameterView view(ParameterShape::per_channel, layout);
-    task.bias = view.read(parameters.bias);
-    task.bias_index = view.index();
+    read.bias = view.read(parameters.bias);
+    args.bias = {address(read.bias), view.index()};
   }
+  return read;
 }
 
 /// A forward pass: the output, and what backward needs to know of it.
@@ -105,20 +113,22 @@ ForwardResult run_forward(
     }
     return result;
   }
-  ForwardTask task;
-  task.input = dense(input);
-  const Layout layout = layout_of(task.input, dim);
-  task.output = layout.empty_output(input.options());
-  task.row = layout.row();
+  const at::Tensor dense_input = dense(input);
+  const Layout layout = layout_of(dense_input, dim);
+  result.output = layout.empty_output(input.options());
+  result.strides = layout.strides;
   if (Activation::saved == Saved::masks && keep_masks) {
     result.mask_layout = backend->mask_layout(input.scalar_type());
-    task.masks = at::empty({mask_bytes(layout.numel)}, input.options().dtype(at::kByte));
+    result.masks = at::empty({mask_bytes(layout.numel)}, input.options().dtype(at::kByte));
   }
-  read_parameters<Activation>(parameters, kind, layout, task);
-  backend->forward(task);
-  result.output = std::move(task.output);
-  result.strides = layout.strides;
-  result.masks = std::move(task.masks);
+  ForwardArguments args = {};
+  args.input = address(dense_input);
+  args.output = address(result.output);
+  args.masks = static_cast<std::uint8_t*>(address(result.masks));
+  args.numel = layout.numel;
+  args.row = layout.row();
+  const Parameters read = read_parameters<Activation>(parameters, kind, layout, args);
+  backend->forward(args, input.scalar_type(), input.device());
   return result;
 }
 
@@ -158,35 +168,40 @@ composed::Gradients run_backward(
     const SavedForBackward& saved,
     const Layout& layout) {
   const auto readable_grad = readable(grad, layout);
-  BackwardTask task;
-  task.grad = readable_grad.tensor;
-  task.grad_is_uniform = readable_grad.is_uniform;
-  task.input_or_output =
+  const at::Tensor input_or_output =
       Activation::saved == Saved::input ? dense(saved.input_or_output) : saved.input_or_output;
-  task.masks = saved.masks;
-  task.grad_input = layout.empty_input(grad.options());
-  task.row = layout.row();
-  read_parameters<Activation>(saved.parameters, saved.kind, layout, task);
+  composed::Gradients result;
+  result.input = layout.empty_input(grad.options());
+  BackwardArguments args = {};
+  args.grad = address(readable_grad.tensor);
+  args.grad_is_uniform = readable_grad.is_uniform;
+  args.input_or_output = address(input_or_output);
+  args.masks = static_cast<const std::uint8_t*>(address(saved.masks));
+  args.grad_input = address(result.input);
+  args.numel = layout.numel;
+  args.row = layout.row();
+  const Parameters read = read_parameters<Activation>(saved.parameters, saved.kind, layout, args);
   const auto& weight = saved.parameters.weight;
   const auto& bias = saved.parameters.bias;
   const ParameterView weight_view(saved.kind, layout);
   const ParameterView bias_view(ParameterShape::per_channel, layout);
+  Parameters sums;
   if (saved.wanted.weight) {
-    task.grad_weight = {weight_view.empty_sums(weight.pos), weight_view.empty_sums(weight.neg)};
+    sums.weight = {weight_view.empty_sums(weight.pos), weight_view.empty_sums(weight.neg)};
+    args.grad_weight = {address(sums.weight.pos), address(sums.weight.neg)};
   }
   if (saved.wanted.bias) {
-    task.grad_bias = bias_view.empty_sums(bias);
+    sums.bias = bias_view.empty_sums(bias);
+    args.grad_bias = address(sums.bias);
   }
-  backend.backward(task);
-  composed::Gradients result;
-  result.input = std::move(task.grad_input);
+  backend.backward(args, grad.scalar_type(), grad.device());
   if (saved.wanted.weight) {
     result.parameters.weight = {
-        weight_view.gradient(task.grad_weight.pos, weight.pos),
-        weight_view.gradient(task.grad_weight.neg, weight.neg)};
+        weight_view.gradient(sums.weight.pos, weight.pos),
+        weight_view.gradient(sums.weight.neg, weight.neg)};
   }
   if (saved.wanted.bias) {
-    result.parameters.bias = bias_view.gradient(task.grad_bias, bias);
+    result.parameters.bias = bias_view.gradient(sums.bias, bias);
   }
   return result;
 }

@@ -11,7 +11,6 @@
 #pragma once
 
 #include <linked_neurons/activation/activation.h>
-#include <linked_neurons/activation/number.h>
 
 #include <cstdint>
 
@@ -24,50 +23,44 @@ struct ParameterIndex {
   std::int64_t count = 1;
 };
 
-/// A value for each half, read from memory in the type that computes.
-template <class C>
+/// The slopes of both halves, of the type that computes.
 struct Weights {
-  const C* pos;
-  const C* neg;
+  Pair<const void*> values; ///< null for an activation without weights
   ParameterIndex index;
 };
 
-/// What is added to the input before the activation, in the type that computes.
-template <class C>
+/// What is added to the input before the activation, of the type that computes.
 struct Bias {
-  const C* values; ///< null where there is none
+  const void* values; ///< null where there is none
   ParameterIndex index;
 };
 
-template <class T>
+/// What forward is given. The elements of `input` and `output` are of the tensors' type, which a
+/// kernel knows from its template parameters.
 struct ForwardArguments {
-  const T* input;
-  T* output;
+  const void* input;
+  void* output;
   std::uint8_t* masks; ///< null where they are not kept
   std::int64_t numel;  ///< of the input
   std::int64_t row;
-  Weights<opmath_type<T>> weight; ///< unused by an activation without weights
-  Bias<opmath_type<T>> bias;
+  Weights weight;
+  Bias bias;
 };
 
-template <class T>
+/// What backward is given. Gradients of parameters are sums over the elements of each value, of the
+/// type that computes: one number a slope and one a channel. They are null where not wanted.
 struct BackwardArguments {
-  const T* grad;            ///< with respect to the output; a single element if `grad_is_uniform`
-  const T* input_or_output; ///< the input, or the output, or null, as the activation's `saved` says
-  const std::uint8_t* masks; ///< null where the output tells them, if the activation has it so
-  T* grad_input;
+  const void* grad;            ///< with respect to the output; one element if `grad_is_uniform`
+  const void* input_or_output; ///< the input, or the output, or null, as the activation's `saved`
+  const std::uint8_t* masks;   ///< null where the output tells them, if the activation has it so
+  void* grad_input;
   std::int64_t numel; ///< of the input
   std::int64_t row;
-  Weights<opmath_type<T>> weight;
-  Bias<opmath_type<T>> bias; ///< its values are read where the input is kept
+  Weights weight;
+  Bias bias; ///< its values are read where the input is kept
+  Pair<void*> grad_weight;
+  void* grad_bias;
   bool grad_is_uniform;
-};
-
-/// Sums over the elements of each parameter, its gradient: one number a slope and one a channel.
-template <class C>
-struct Sums {
-  Pair<C*> weight; ///< null where not wanted
-  C* bias;         ///< null where not wanted
 };
 
 /// What forward saved of one element. An activation reads the member that its `saved` names.
