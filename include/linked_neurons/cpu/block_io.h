@@ -152,7 +152,7 @@ struct Buffer {
 /// There both halves together are read in the order of their addresses, ahead of the blocks.
 inline std::int64_t prefetch_distance(std::int64_t row, std::int64_t element_size) {
   constexpr std::int64_t kLongRow = 8192; // bytes
-  constexpr std::int64_t kAhead = 4096;   // bytes
+  constexpr std::int64_t kAhead = 2048;   // bytes
   return row < kBlock || row * element_size >= kLongRow ? 0 : kAhead;
 }
 
