@@ -1,9 +1,11 @@
 // Accuracy: all 65 536 patterns of half and of bfloat16, and dense samples of float and double near
-// zero and far from it, for every CPU target and the CUDA kernels executed on the host.
+// zero and far from it, for every CPU target and the CUDA kernels executed on the host. And the
+// arithmetic that the kernels are made of.
 
 #include "backends.h"
 #include "contract.h"
 
+#include <linked_neurons/cuda/int_divider.h>
 #include <linked_neurons/detail/run.h>
 
 #include <gtest/gtest.h>
@@ -196,6 +198,36 @@ TEST(Math, ExponentialsWithin2Units) {
   EXPECT_EQ(ln::math::expm1(infinity), infinity);
   EXPECT_TRUE(std::isnan(ln::math::exp(std::nanf(""))));
   EXPECT_TRUE(std::isnan(ln::math::expm1(std::nanf(""))));
+}
+
+TEST(IntDivider, DividesLikeTheProcessor) {
+  const auto check = [](auto zero) {
+    using Index = decltype(zero);
+    const Index largest = std::numeric_limits<Index>::max() / 2;
+    for (const Index divisor :
+         {Index{1},
+          Index{2},
+          Index{3},
+          Index{7},
+          Index{64},
+          Index{641},
+          Index{50176},
+          largest / 3,
+          largest - 1,
+          largest}) {
+      const auto divider = ln::cuda::IntDivider<Index>::of(divisor);
+      for (const Index near : {Index{0}, divisor, Index(divisor * 2), largest / 2, largest}) {
+        for (int step = -2; step <= 2; ++step) {
+          const Index n = near + static_cast<Index>(step);
+          if (n <= largest) {
+            EXPECT_EQ(divider.divide(n), n / divisor) << n << " / " << divisor;
+          }
+        }
+      }
+    }
+  };
+  check(std::uint32_t{});
+  check(std::uint64_t{});
 }
 
 } // namespace

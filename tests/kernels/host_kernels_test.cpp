@@ -19,7 +19,7 @@ namespace {
 
 /// Forward and backward of an activation with the kernels.
 template <class Activation>
-Results run(const Arguments& arguments, bool keep_output) {
+Results run(const Arguments& arguments) {
   const Backend& backend = *backends<Activation>()[0].backend;
   const auto& [x, grad, given_dim, given, slopes_sizes] = arguments;
   const ln::detail::Parameters parameters{given.weight, given.bias};
@@ -29,7 +29,7 @@ Results run(const Arguments& arguments, bool keep_output) {
     kind = ln::detail::check_weight(Activation::name, parameters.weight, x, dim);
   }
   const auto forwarded =
-      ln::detail::run_forward<Activation>(&backend, x, parameters, kind, dim, !keep_output);
+      ln::detail::run_forward<Activation>(&backend, x, parameters, kind, dim, /*keep_masks=*/true);
   const ln::detail::SavedForBackward saved{
       forwarded.output,
       forwarded.masks,
@@ -47,32 +47,31 @@ Results run(const Arguments& arguments, bool keep_output) {
 /// An activation's layer, as the table of cases has it.
 struct HostLayer {
   const char* name;
-  bool has_slopes, has_bias, keep_output;
+  bool has_slopes, has_bias;
   Contract contract;
-  Results (*run)(const Arguments& arguments, bool keep_output);
+  Results (*run)(const Arguments& arguments);
 
   std::string label() const {
-    return std::string(name) + (keep_output ? "_from_output" : "") + (has_bias ? "_with_bias" : "");
+    return std::string(name) + (has_bias ? "_with_bias" : "");
   }
 };
+
+template <class Activation>
+HostLayer host_layer(bool has_bias) {
+  return {
+      Activation::name,
+      Activation::has_weight,
+      has_bias,
+      contract_of<Activation>(),
+      &run<Activation>};
+}
 
 const std::vector<HostLayer> kHostLayers = [] {
   std::vector<HostLayer> all;
   for (const bool has_bias : {false, true}) {
-    for (const bool keep_output : {false, true}) {
-#define TESTS_LAYER(A, function, Module)                       \
-  if (ln::activation::A::output_tells_masks || !keep_output) { \
-    all.push_back(                                             \
-        {ln::activation::A::name,                              \
-         ln::activation::A::has_weight,                        \
-         has_bias,                                             \
-         keep_output,                                          \
-         contract_of<ln::activation::A>(),                     \
-         &run<ln::activation::A>});                            \
-  }
-      LINKED_NEURONS_FOR_ALL_ACTIVATIONS(TESTS_LAYER)
+#define TESTS_LAYER(A, function, Module) all.push_back(host_layer<ln::activation::A>(has_bias));
+    LINKED_NEURONS_FOR_ALL_ACTIVATIONS(TESTS_LAYER)
 #undef TESTS_LAYER
-    }
   }
   return all;
 }();
@@ -83,7 +82,7 @@ TEST_P(HostKernels, EqualTheComposedExpression) {
   const HostLayer& layer = GetParam().layer;
   const Arguments arguments = GetParam().arguments(at::kCPU);
   SCOPED_TRACE(describe(arguments));
-  Expected(layer.contract, arguments).check(layer.run(arguments, layer.keep_output));
+  Expected(layer.contract, arguments).check(layer.run(arguments));
 }
 
 /// Without the empty ones: those never come to a kernel.

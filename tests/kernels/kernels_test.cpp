@@ -5,8 +5,6 @@
 #include "contract.h"
 #include "guarded_buffer.h"
 
-#include <linked_neurons/cuda/int_divider.h>
-
 #include <gtest/gtest.h>
 
 #include <cstdint>
@@ -135,13 +133,14 @@ std::vector<Case> cases_on_any_memory() {
   return cases;
 }
 
-/// Every kernel on every shape, with a bias: either the CUDA kernels in descending order of
-/// threads, or all the others.
-std::vector<Case> cases_with_sums(bool descending) {
+/// Every kernel on every shape, with a bias: either the CUDA kernels, or the CPU targets. Of the
+/// CUDA kernels one case runs both orders of threads.
+std::vector<Case> cases_with_sums(bool of_cuda) {
   std::vector<Case> cases;
   for_every_kernel([&](const Activation& activation, const NamedBackend& backend, auto type) {
+    const bool is_cuda = backend.name == "host_kernels";
     for (const Shape& shape : kShapes) {
-      if (descending == (backend.name == "host_kernels_descending")) {
+      if (is_cuda == of_cuda && backend.name != "host_kernels_descending") {
         cases.push_back({activation, backend, type, shape, 0, true, false});
       }
     }
@@ -176,13 +175,15 @@ struct Asked {
   }
 };
 
-std::vector<Asked> every_backward(const Activation& activation, bool has_bias) {
+/// \param wants_sums whether only those that ask for a sum.
+std::vector<Asked> every_backward(
+    const Activation& activation, bool has_bias, bool wants_sums = false) {
   std::vector<Asked> cases;
   for (const bool weight : {false, true}) {
     for (const bool bias : {false, true}) {
       for (const bool keep_output : {false, true}) {
         if (weight <= activation.contract.has_slopes && bias <= has_bias &&
-            keep_output <= activation.output_tells_masks) {
+            keep_output <= activation.output_tells_masks && wants_sums <= (weight || bias)) {
           cases.push_back({{weight, bias}, keep_output});
         }
       }
@@ -316,7 +317,7 @@ TEST_P(KernelsOnAnyMemory, EqualTheComposedExpression) {
   expected.check_output(run.output());
   for (const Asked& asked : every_backward(of.activation, of.has_bias)) {
     SCOPED_TRACE(asked.label());
-    // Not the sums: of special numbers they say nothing. KernelsSums compares them.
+    // Not the sums: of special numbers they say nothing. CpuSums and CudaSums compare them.
     expected.check_grad_input(run.backward(*of.backend.backend, asked).grad_input);
   }
 }
@@ -324,76 +325,46 @@ TEST_P(KernelsOnAnyMemory, EqualTheComposedExpression) {
 constexpr auto kName = [](const auto& info) { return info.param.name(); };
 INSTANTIATE_TEST_SUITE_P(, KernelsOnAnyMemory, testing::ValuesIn(cases_on_any_memory()), kName);
 
-class KernelsSums : public testing::TestWithParam<Case> {};
+class CpuSums : public testing::TestWithParam<Case> {};
 
-TEST_P(KernelsSums, AreTheParametersGradients) {
+TEST_P(CpuSums, AreTheParametersGradients) {
   const Case& of = GetParam();
   GuardedRun run(of, /*special=*/false);
   const Expected expected(of.activation.contract, run.arguments());
   run.forward(*of.backend.backend);
-  for (const Asked& asked : every_backward(of.activation, of.has_bias)) {
+  for (const Asked& asked : every_backward(of.activation, of.has_bias, /*wants_sums=*/true)) {
     SCOPED_TRACE(asked.label());
     expected.check_sums(run.backward(*of.backend.backend, asked));
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(, KernelsSums, testing::ValuesIn(cases_with_sums(false)), kName);
+INSTANTIATE_TEST_SUITE_P(, CpuSums, testing::ValuesIn(cases_with_sums(false)), kName);
 
-/// The sums must not depend on the order in which threads run.
-class DescendingThreads : public testing::TestWithParam<Case> {};
+class CudaSums : public testing::TestWithParam<Case> {};
 
-TEST_P(DescendingThreads, AddUpToTheSameBits) {
+TEST_P(CudaSums, AreTheParametersGradientsInAnyOrderOfThreads) {
   const Case& of = GetParam();
-  const Backend& in_ascending_order = *of.activation.backends()[0].backend;
-  GuardedRun ascending(of, /*special=*/false);
-  GuardedRun descending(of, /*special=*/false);
-  ascending.forward(in_ascending_order);
-  descending.forward(*of.backend.backend);
-  for (const Asked& asked : every_backward(of.activation, of.has_bias)) {
+  const Backend& ascending = *of.backend.backend;
+  const Backend& descending = *of.activation.backends()[1].backend;
+  GuardedRun run(of, /*special=*/false);
+  const Expected expected(of.activation.contract, run.arguments());
+  run.forward(ascending);
+  for (const Asked& asked : every_backward(of.activation, of.has_bias, /*wants_sums=*/true)) {
     SCOPED_TRACE(asked.label());
-    const Results expected = ascending.backward(in_ascending_order, asked);
-    const Results actual = descending.backward(*of.backend.backend, asked);
+    const Results sums = run.backward(ascending, asked);
+    expected.check_sums(sums);
+    const Results again = run.backward(descending, asked);
     if (asked.sums.weight) {
-      expect_same_bits(actual.grad_weight.pos, expected.grad_weight.pos, "weight_pos");
-      expect_same_bits(actual.grad_weight.neg, expected.grad_weight.neg, "weight_neg");
+      expect_same_bits(again.grad_weight.pos, sums.grad_weight.pos, "descending: weight_pos");
+      expect_same_bits(again.grad_weight.neg, sums.grad_weight.neg, "descending: weight_neg");
     }
     if (asked.sums.bias) {
-      expect_same_bits(actual.grad_bias, expected.grad_bias, "bias");
+      expect_same_bits(again.grad_bias, sums.grad_bias, "descending: bias");
     }
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(, DescendingThreads, testing::ValuesIn(cases_with_sums(true)), kName);
-
-TEST(IntDivider, DividesLikeTheProcessor) {
-  const auto check = [](auto zero) {
-    using Index = decltype(zero);
-    const Index largest = std::numeric_limits<Index>::max() / 2;
-    for (const Index divisor :
-         {Index{1},
-          Index{2},
-          Index{3},
-          Index{7},
-          Index{64},
-          Index{641},
-          Index{50176},
-          largest / 3,
-          largest - 1,
-          largest}) {
-      const auto divider = ln::cuda::IntDivider<Index>::of(divisor);
-      for (const Index near : {Index{0}, divisor, Index(divisor * 2), largest / 2, largest}) {
-        for (int step = -2; step <= 2; ++step) {
-          const Index n = near + static_cast<Index>(step);
-          if (n <= largest) {
-            EXPECT_EQ(divider.divide(n), n / divisor) << n << " / " << divisor;
-          }
-        }
-      }
-    }
-  };
-  check(std::uint32_t{});
-  check(std::uint64_t{});
-}
+INSTANTIATE_TEST_SUITE_P(, CudaSums, testing::ValuesIn(cases_with_sums(true)), kName);
 
 } // namespace
 } // namespace tests

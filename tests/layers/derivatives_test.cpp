@@ -169,38 +169,6 @@ TEST_P(EveryLayer, WorksUnderFunctorchsGrad) {
 #endif
 }
 
-class LibraryLayer : public EveryLayer {};
-
-TESTS_FOR_LAYERS(kLibraryLayers, LibraryLayer);
-
-/// There LibTorch differentiates the layer's own expression, at 0 too.
-TEST_P(LibraryLayer, HasItsDerivativesUnderFunctorchsGrad) {
-#if defined(TESTS_HAVE_FUNCTORCH)
-  namespace functorch = at::functorch;
-  const Layer& layer = GetParam();
-  const Tensor x = at::tensor({-2.0, -0.5, -0.0, 0.0, 0.5, 2.0}, at::kDouble).view({1, 6});
-  const Tensor arriving = at::arange(1, 13, at::kDouble).view({1, 12});
-  const Parameters parameters = layer.parameters(x, 1, at::kDouble);
-  const auto level =
-      functorch::initAndPushDynamicLayer(functorch::TransformType::Grad, {}, {}, true);
-  const Tensor wrapped = functorch::makeTensorWrapper(x, level).requires_grad_();
-  const Tensor y = layer.fused(wrapped, parameters, 1);
-  const Tensor back = grad({(y * arriving).sum()}, {wrapped})[0];
-  functorch::popDynamicLayerAndDeleteMetadata();
-  const auto* output = functorch::maybeGetTensorWrapper(y);
-  const auto* gradient = functorch::maybeGetTensorWrapper(back);
-  ASSERT_NE(output, nullptr);
-  ASSERT_NE(gradient, nullptr);
-  const Tensor leaf = x.clone().requires_grad_();
-  const Tensor expected = layer.composed(leaf, parameters, 1);
-  expect_within(output->value(), expected, expected.abs() * 1e-15, "output");
-  const Tensor expected_back = grad({expected}, {leaf}, {arriving})[0];
-  expect_within(gradient->value(), expected_back, expected_back.abs() * 1e-14, "gradient");
-#else
-  GTEST_SKIP() << "this LibTorch's functorch headers need nlohmann/json.hpp";
-#endif
-}
-
 /// What comes after it does not depend on what went in, as far as autograd knows.
 struct NoGradient : torch::autograd::Function<NoGradient> {
   static Tensor forward(torch::autograd::AutogradContext* /*context*/, const Tensor& x) {

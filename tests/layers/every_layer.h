@@ -5,6 +5,10 @@
 #include "gelu.h"
 #include "layer.h"
 
+#include <gtest/gtest.h>
+
+#include <vector>
+
 namespace tests {
 
 inline const std::vector<Layer> kEveryLayer = [] {
@@ -16,9 +20,9 @@ inline const std::vector<Layer> kEveryLayer = [] {
 
 class EveryLayer : public testing::TestWithParam<Layer> {};
 
-#define TESTS_FOR_LAYERS(layers, fixture) \
-  INSTANTIATE_TEST_SUITE_P(               \
-      , fixture, testing::ValuesIn(layers), [](const auto& info) { return info.param.label(); })
-#define TESTS_FOR_EVERY_LAYER(fixture) TESTS_FOR_LAYERS(kEveryLayer, fixture)
+#define TESTS_FOR_EVERY_LAYER(fixture)                                                       \
+  INSTANTIATE_TEST_SUITE_P(, fixture, testing::ValuesIn(kEveryLayer), [](const auto& info) { \
+    return info.param.label();                                                               \
+  })
 
 } // namespace tests

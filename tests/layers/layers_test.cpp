@@ -142,13 +142,13 @@ TEST_P(LayersDerivatives, EqualThoseOfTheComposedExpression) {
   const auto fused = [&](const Tensor& x, const Parameters& parameters) {
     return layer.fused(x, parameters, arguments.dim);
   };
-  const auto composed = [&](const Tensor& x, Parameters parameters) {
-    auto& [pos, neg] = parameters.weight;
+  const auto composed = [&](const Tensor& x, const Parameters& parameters) {
+    Parameters shaped = parameters;
     if (layer.has_slopes) {
-      pos = pos.view(arguments.slopes_sizes);
-      neg = neg.view(arguments.slopes_sizes);
+      shaped.weight.pos = parameters.weight.pos.view(arguments.slopes_sizes);
+      shaped.weight.neg = parameters.weight.neg.view(arguments.slopes_sizes);
     }
-    return layer.composed(x, parameters, arguments.dim);
+    return layer.composed(x, shaped, arguments.dim);
   };
   const auto ours = derivatives(layer, fused, arguments);
   const auto theirs = derivatives(layer, composed, arguments);
