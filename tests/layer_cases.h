@@ -4,6 +4,8 @@
 
 #include "reference.h"
 
+#include <c10/util/accumulate.h>
+
 #include <algorithm>
 #include <cstdint>
 #include <iomanip>
@@ -36,7 +38,8 @@ inline std::int64_t draw(std::mt19937& random, std::int64_t low, std::int64_t hi
 struct Memory {
   const char* name;
   bool (*suits)(const Sizes& sizes);
-  Tensor (*lay_out)(const Tensor& x, std::mt19937& random); ///< a tensor equal to `x`
+  /// A tensor of the sizes of `x` that lies so, filled with numbers of `x`.
+  Tensor (*lay_out)(const Tensor& x, std::mt19937& random);
 };
 
 inline bool has_elements(const Sizes& sizes) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <ATen/ATen.h>
+#include <c10/util/accumulate.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
