@@ -70,18 +70,18 @@ inline constexpr Backend host_kernels = {
 template <class Activation>
 std::vector<NamedBackend> backends() {
   std::vector<NamedBackend> all = {
-      {"host-executed kernels", &host_kernels<Activation, false>},
-      {"host-executed kernels, descending", &host_kernels<Activation, true>}};
+      {"host_kernels", &host_kernels<Activation, false>},
+      {"host_kernels_descending", &host_kernels<Activation, true>}};
   if (ln::detail::has_loops(Target::baseline)) {
     all.push_back({"baseline", &cpu_backend<Activation, Target::baseline>});
   }
   if (ln::detail::best_target() >= Target::avx2) {
     all.push_back({"avx2", &cpu_backend<Activation, Target::avx2>});
-    all.push_back({"avx2, non-temporal", &cpu_backend<Activation, Target::avx2, true>});
+    all.push_back({"avx2_nontemporal", &cpu_backend<Activation, Target::avx2, true>});
   }
   if (ln::detail::best_target() >= Target::avx512) {
     all.push_back({"avx512", &cpu_backend<Activation, Target::avx512>});
-    all.push_back({"avx512, non-temporal", &cpu_backend<Activation, Target::avx512, true>});
+    all.push_back({"avx512_nontemporal", &cpu_backend<Activation, Target::avx512, true>});
   }
   return all;
 }

@@ -14,7 +14,7 @@ namespace ln = linked_neurons;
 using ln::detail::Backend;
 
 struct NamedBackend {
-  std::string name;
+  std::string name; ///< a part of a case's name
   const Backend* backend;
 };
 

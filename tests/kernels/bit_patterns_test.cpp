@@ -1,10 +1,18 @@
 // Accuracy: all 65 536 patterns of half and of bfloat16, and dense samples of float and double near
-// zero and far from it, for every CPU target and the CUDA kernels executed on the host.
+// zero and far from it, for every CPU target and the CUDA kernels executed on the host. And the
+// arithmetic that the kernels are made of.
 
 #include "backends.h"
-#include "reference.h"
+#include "contract.h"
+
+#include <linked_neurons/cuda/int_divider.h>
+#include <linked_neurons/detail/run.h>
+
+#include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
+#include <string>
 
 namespace tests {
 namespace {
@@ -32,7 +40,7 @@ Results run(const Backend& backend, const Tensor& x, const Tensor& grad, bool ke
       forwarded.output, forwarded.masks, forwarded.mask_layout, {}, kind, 1, {}};
   const auto gradients =
       ln::detail::run_backward<Activation>(backend, grad, saved, ln::detail::layout_of(x, 1));
-  return {forwarded.output, gradients.input, {}, {}};
+  return {forwarded.output, gradients.input};
 }
 
 Tensor all_patterns(at::ScalarType type) {
@@ -44,6 +52,14 @@ class BitPatterns : public testing::Test {};
 
 using WithoutSlopes =
     testing::Types<ln::activation::ReLU, ln::activation::SELU, ln::activation::Swish>;
+
+struct ActivationNames {
+  template <class Activation>
+  static std::string GetName(int /*index*/) {
+    return Activation::name;
+  }
+};
+
 TYPED_TEST_SUITE(BitPatterns, WithoutSlopes, ActivationNames);
 
 TYPED_TEST(BitPatterns, All16BitNumbers) {
@@ -52,26 +68,14 @@ TYPED_TEST(BitPatterns, All16BitNumbers) {
   for (const auto type : {at::kHalf, at::kBFloat16}) {
     const Tensor x = all_patterns(type);
     const Tensor grad = torch::randn({64, 2048}, at::kDouble).to(type);
-    const auto wide = reference<Activation>(x, {}, {}, 1, grad, at::kDouble);
-    const Tensor finite = x.to(at::kDouble).isfinite();
+    const Expected expected(contract_of<Activation>(), {x, grad});
     for (const auto& [name, backend] : backends<Activation>()) {
-      const std::string what = name + " " + c10::toString(type);
-      const auto results = run<Activation>(*backend, x, grad);
-      if (is_bit_exact<Activation>) {
-        expect_same_bits(results.output, wide.output.to(type), what + " output");
-        expect_same_values(results.grad_input, wide.grad_input.to(type), what + " gradient");
-        const auto other = run<Activation>(*backend, x, grad, true);
-        expect_same_values(other.grad_input, wide.grad_input.to(type), what + " from the output");
-        continue;
+      SCOPED_TRACE(name + " " + c10::toString(type));
+      expected.check(run<Activation>(*backend, x, grad));
+      if (Activation::output_tells_masks) {
+        SCOPED_TRACE("from the output");
+        expected.check(run<Activation>(*backend, x, grad, true));
       }
-      expect_output_within(results.output, wide.output, 1, what + " output");
-      expect_gradient_within(
-          at::where(finite, results.grad_input.to(at::kDouble), at::zeros_like(wide.grad_input)),
-          at::where(finite, wide.grad_input, at::zeros_like(wide.grad_input)),
-          grad.to(at::kDouble),
-          epsilon(type) / epsilon(at::kDouble),
-          1,
-          what + " gradient");
     }
   }
 }
@@ -92,7 +96,7 @@ Tensor samples(at::ScalarType type) {
 
 template <class Activation>
 void check_units(at::ScalarType type) {
-  if constexpr (!is_bit_exact<Activation>) {
+  if constexpr (!contract_of<Activation>().is_bit_exact) {
     const Tensor x = samples(type);
     const Tensor grad = at::ones({x.size(0), 2 * x.size(1)}, type);
     const Tensor z = at::cat({x, -x}, 1).to(at::kDouble);
@@ -108,11 +112,9 @@ void check_units(at::ScalarType type) {
     for (const auto& [name, backend] : backends<Activation>()) {
       const auto results = run<Activation>(*backend, x, grad);
       const Tensor error = (results.output.to(at::kDouble) - nearest - rest).abs();
-      const Tensor bound =
-          (unit_in_last_place(nearest, type) * 4).clamp_min(4 * smallest_normal(type));
       const Tensor both_infinite = results.output.isinf().logical_and(nearest.to(type).isinf());
       expect_none(
-          (error <= bound).logical_or(both_infinite).logical_not(),
+          (error <= output_bound(nearest, type)).logical_or(both_infinite).logical_not(),
           results.output.to(at::kDouble),
           nearest,
           name + " " + c10::toString(type));
@@ -196,6 +198,36 @@ TEST(Math, ExponentialsWithin2Units) {
   EXPECT_EQ(ln::math::expm1(infinity), infinity);
   EXPECT_TRUE(std::isnan(ln::math::exp(std::nanf(""))));
   EXPECT_TRUE(std::isnan(ln::math::expm1(std::nanf(""))));
+}
+
+TEST(IntDivider, DividesLikeTheProcessor) {
+  const auto check = [](auto zero) {
+    using Index = decltype(zero);
+    const Index largest = std::numeric_limits<Index>::max() / 2;
+    for (const Index divisor :
+         {Index{1},
+          Index{2},
+          Index{3},
+          Index{7},
+          Index{64},
+          Index{641},
+          Index{50176},
+          largest / 3,
+          largest - 1,
+          largest}) {
+      const auto divider = ln::cuda::IntDivider<Index>::of(divisor);
+      for (const Index near : {Index{0}, divisor, Index(divisor * 2), largest / 2, largest}) {
+        for (int step = -2; step <= 2; ++step) {
+          const Index n = near + static_cast<Index>(step);
+          if (n <= largest) {
+            EXPECT_EQ(divider.divide(n), n / divisor) << n << " / " << divisor;
+          }
+        }
+      }
+    }
+  };
+  check(std::uint32_t{});
+  check(std::uint64_t{});
 }
 
 } // namespace

@@ -2,56 +2,23 @@
 // that are not multiples of anything, guard bytes around every buffer.
 
 #include "backends.h"
-#include "reference.h"
+#include "contract.h"
+#include "guarded_buffer.h"
 
-#include <linked_neurons/cuda/int_divider.h>
+#include <gtest/gtest.h>
 
-#include <algorithm>
-#include <cstring>
+#include <cstdint>
 #include <limits>
+#include <ostream>
+#include <string>
+#include <vector>
 
 namespace tests {
 namespace {
 
-/// The memory of a tensor, or null where it is undefined.
-void* address(const Tensor& tensor) {
-  return tensor.defined() ? tensor.data_ptr() : nullptr;
-}
-
-/// Memory for a tensor at a given byte offset from a 64-byte boundary, full of NaNs, between
-/// guards.
-class GuardedBuffer {
- public:
-  GuardedBuffer(at::IntArrayRef sizes, at::ScalarType type, std::size_t offset)
-      : size_(c10::multiply_integers(sizes) * at::elementSize(type)),
-        bytes_(size_ + 2 * kGuard + 64, kGuardByte) {
-    const auto start = reinterpret_cast<std::uintptr_t>(bytes_.data()) + kGuard;
-    first_ = kGuard + (64 - start % 64) % 64 + offset;
-    std::memset(bytes_.data() + first_, 0xff, size_);
-    tensor = at::from_blob(bytes_.data() + first_, sizes, at::TensorOptions(type));
-  }
-
-  void expect_guards_untouched(const std::string& what) const {
-    const auto is_guard = [](unsigned char byte) { return byte == kGuardByte; };
-    const auto first = bytes_.begin() + static_cast<std::ptrdiff_t>(first_);
-    EXPECT_TRUE(std::all_of(bytes_.begin(), first, is_guard)) << what << ": written before";
-    EXPECT_TRUE(std::all_of(first + static_cast<std::ptrdiff_t>(size_), bytes_.end(), is_guard))
-        << what << ": written behind";
-  }
-
-  Tensor tensor;
-
- private:
-  static constexpr std::size_t kGuard = 64;
-  static constexpr unsigned char kGuardByte = 0xa5;
-  std::size_t size_;
-  std::vector<unsigned char> bytes_;
-  std::size_t first_ = 0;
-};
-
 /// An input of shape [outer, channels, inner]; its channels are at axis 1.
 struct Shape {
-  int64_t outer, channels, inner;
+  std::int64_t outer, channels, inner;
 };
 
 const std::vector<Shape> kShapes = {
@@ -75,8 +42,51 @@ const std::vector<Shape> kShapes = {
     {3, 3, 199},
 };
 
-/// Bytes from a 64-byte boundary at which tensors of a shape start: all for a small one, where rows
-/// are whole blocks (which may be written past the caches) the boundary too, else one of them.
+/// An activation as its kernels know it.
+struct Activation {
+  const char* name;
+  Contract contract;
+  ln::Saved saved;
+  bool output_tells_masks;
+  std::vector<NamedBackend> (*backends)();
+};
+
+const std::vector<Activation> kActivations = {
+#define TESTS_ACTIVATION(A, function, Module) \
+  {ln::activation::A::name,                   \
+   contract_of<ln::activation::A>(),          \
+   ln::activation::A::saved,                  \
+   ln::activation::A::output_tells_masks,     \
+   &backends<ln::activation::A>},
+    LINKED_NEURONS_FOR_ALL_ACTIVATIONS(TESTS_ACTIVATION)
+#undef TESTS_ACTIVATION
+};
+
+/// What a backend is run on.
+struct Case {
+  Activation activation;
+  NamedBackend backend;
+  at::ScalarType type;
+  Shape shape;
+  std::size_t offset; ///< of each tensor, in bytes from a 64-byte boundary
+  bool has_bias;
+  bool grad_is_uniform;
+
+  std::string name() const {
+    const auto& [outer, channels, inner] = shape;
+    return std::string(activation.name) + "_" + backend.name + "_" + label(type) + "_" +
+           std::to_string(outer) + "x" + std::to_string(channels) + "x" + std::to_string(inner) +
+           "_at_byte_" + std::to_string(offset) + (has_bias ? "_with_bias" : "") +
+           (grad_is_uniform ? "_uniform_gradient" : "");
+  }
+
+  friend std::ostream& operator<<(std::ostream& stream, const Case& self) {
+    return stream << self.name();
+  }
+};
+
+/// The offsets for a shape: all for a small one; where rows are whole blocks (which may be written
+/// past the caches) the boundary too; else one of them.
 std::vector<std::size_t> offsets(std::size_t shape, std::size_t element_size) {
   std::vector<std::size_t> result;
   if (shape == 4) {
@@ -92,7 +102,50 @@ std::vector<std::size_t> offsets(std::size_t shape, std::size_t element_size) {
   return result;
 }
 
-/// Normally distributed numbers with the special ones in between.
+/// Calls `use(activation, backend, type)` for each of them.
+template <class Use>
+void for_every_kernel(const Use& use) {
+  for (const Activation& activation : kActivations) {
+    for (const NamedBackend& backend : activation.backends()) {
+      for (const auto type : kTypes) {
+        use(activation, backend, type);
+      }
+    }
+  }
+}
+
+/// Every kernel on every shape at some offsets, half of the cases with a bias and a third of the
+/// shapes with a gradient that is one number.
+std::vector<Case> cases_on_any_memory() {
+  std::vector<Case> cases;
+  for_every_kernel([&](const Activation& activation, const NamedBackend& backend, auto type) {
+    const std::size_t element_size = at::elementSize(type);
+    for (std::size_t s = 0; s < kShapes.size(); ++s) {
+      for (const std::size_t offset : offsets(s, element_size)) {
+        const bool has_bias = (s + offset / element_size) % 2 == 0;
+        cases.push_back({activation, backend, type, kShapes[s], offset, has_bias, s % 3 == 2});
+      }
+    }
+  });
+  return cases;
+}
+
+/// Every kernel on every shape, with a bias: either the CUDA kernels, or the CPU targets. Of the
+/// CUDA kernels one case runs both orders of threads.
+std::vector<Case> cases_with_sums(bool of_cuda) {
+  std::vector<Case> cases;
+  for_every_kernel([&](const Activation& activation, const NamedBackend& backend, auto type) {
+    const bool is_cuda = backend.name == "host_kernels";
+    for (const Shape& shape : kShapes) {
+      if (is_cuda == of_cuda && backend.name != "host_kernels_descending") {
+        cases.push_back({activation, backend, type, shape, 0, true, false});
+      }
+    }
+  });
+  return cases;
+}
+
+/// Normally distributed numbers, with the special ones in between if asked.
 Tensor numbers(at::IntArrayRef sizes, at::ScalarType type, bool special) {
   Tensor x = torch::randn(sizes, at::kDouble) * 3;
   if (special) {
@@ -101,7 +154,7 @@ Tensor numbers(at::IntArrayRef sizes, at::ScalarType type, bool special) {
         0.0, -0.0, infinity, -infinity, std::nan(""), 1e-40, -1e-310, 6e-8, 60000, -1e30};
     auto flat = x.view({-1});
     for (std::size_t i = 0; i < values.size() && 3 * i < static_cast<std::size_t>(x.numel()); ++i) {
-      flat[static_cast<int64_t>(3 * i)] = values[i];
+      flat[static_cast<std::int64_t>(3 * i)] = values[i];
     }
   }
   return x.to(type);
@@ -114,18 +167,20 @@ struct Asked {
   bool keep_output;
 
   std::string label() const {
-    return keep_output ? " from the output" : "";
+    return std::string("backward") + (sums.weight ? ", slopes" : "") + (sums.bias ? ", bias" : "") +
+           (keep_output ? ", from the output" : "");
   }
 };
 
-template <class Activation>
-std::vector<Asked> every_backward(bool biased) {
+/// \param wants_sums whether only those that ask for a sum.
+std::vector<Asked> every_backward(
+    const Activation& activation, bool has_bias, bool wants_sums = false) {
   std::vector<Asked> cases;
   for (const bool weight : {false, true}) {
     for (const bool bias : {false, true}) {
       for (const bool keep_output : {false, true}) {
-        if (weight <= Activation::has_weight && bias <= biased &&
-            keep_output <= Activation::output_tells_masks) {
+        if (weight <= activation.contract.has_slopes && bias <= has_bias &&
+            keep_output <= activation.output_tells_masks && wants_sums <= (weight || bias)) {
           cases.push_back({{weight, bias}, keep_output});
         }
       }
@@ -134,251 +189,181 @@ std::vector<Asked> every_backward(bool biased) {
   return cases;
 }
 
-/// One run of a backend on guarded memory, everything at the same byte offset.
-template <class Activation>
-struct Run {
-  Run(const Shape& shape, at::ScalarType type, std::size_t offset, bool uniform_grad, bool biased)
-      : dims{shape.outer, shape.channels, shape.inner},
-        output_dims{shape.outer, 2 * shape.channels, shape.inner}, input(dims, type, offset),
-        output(output_dims, type, offset),
-        grad(uniform_grad ? std::vector<int64_t>{1} : output_dims, type, offset),
-        grad_input(dims, type, offset),
-        row(shape.channels * shape.inner), index{shape.inner, shape.channels} {
-    // Saved masks and finite gradients; the special numbers are for the input.
-    input.tensor.copy_(numbers(dims, type, true));
-    grad.tensor.copy_(numbers(grad.tensor.sizes(), type, false));
-    if (Activation::has_weight) {
-      const auto compute = ln::detail::to_opmath_type(type);
-      weight = {
-          torch::randn({shape.channels}, compute),
+/// Runs of backends on guarded memory.
+class GuardedRun {
+ public:
+  /// \param special whether the input has special numbers. The gradient has none.
+  GuardedRun(const Case& of, bool special)
+      : case_(of), sizes_{of.shape.outer, of.shape.channels, of.shape.inner},
+        output_sizes_{sizes_[0], 2 * sizes_[1], sizes_[2]}, input_(sizes_, of.type, of.offset),
+        output_(output_sizes_, of.type, of.offset),
+        grad_(
+            of.grad_is_uniform ? std::vector<std::int64_t>{1} : output_sizes_, of.type, of.offset),
+        grad_input_(sizes_, of.type, of.offset) {
+    torch::manual_seed(7);
+    const auto& [outer, channels, inner] = of.shape;
+    const auto computing = computing_type(of.type);
+    input_.tensor.copy_(numbers(sizes_, of.type, special));
+    grad_.tensor.copy_(numbers(grad_.tensor.sizes(), of.type, false));
+    if (of.activation.contract.has_slopes) {
+      weight_ = {
+          torch::randn({channels}, computing),
           // Of every sign, and zero: the output alone could not tell where z was.
-          torch::arange(-1, shape.channels - 1, compute) / 4};
+          torch::arange(-1, channels - 1, computing) / 4};
     }
-    if (biased) {
-      bias = torch::randn({shape.channels}, ln::detail::to_opmath_type(type));
+    if (of.has_bias) {
+      bias_ = torch::randn({channels}, computing);
     }
   }
 
-  void forward(const Backend& backend, const std::string& what) {
-    GuardedBuffer masks({ln::detail::mask_bytes(input.tensor.numel())}, at::kByte, 0);
-    auto args = arguments<ln::detail::ForwardArguments>();
-    args.input = address(input.tensor);
-    args.output = address(output.tensor);
-    if (Activation::saved == ln::Saved::masks) {
+  Arguments arguments() const {
+    return {
+        input_.tensor,
+        grad_.tensor.expand(output_sizes_),
+        1,
+        {weight_, bias_},
+        {case_.shape.channels, 1}};
+  }
+
+  void forward(const Backend& backend) {
+    GuardedBuffer masks({ln::detail::mask_bytes(input_.tensor.numel())}, at::kByte, 0);
+    ln::detail::ForwardArguments args = {};
+    fill(args);
+    args.input = input_.tensor.data_ptr();
+    args.output = output_.tensor.data_ptr();
+    if (case_.activation.saved == ln::Saved::masks) {
       args.masks = masks.tensor.data_ptr<std::uint8_t>();
     }
-    backend.forward(args, input.tensor.scalar_type(), at::kCPU);
-    input.expect_guards_untouched(what + " input");
-    output.expect_guards_untouched(what + " output");
-    masks.expect_guards_untouched(what + " masks");
-    saved_masks = masks.tensor.clone();
+    backend.forward(args, case_.type, at::kCPU);
+    input_.expect_guards_untouched("input");
+    output_.expect_guards_untouched("output");
+    masks.expect_guards_untouched("masks");
+    masks_ = masks.tensor.clone();
   }
 
-  void backward(
-      const Backend& backend, bool uniform_grad, const Asked& asked, const std::string& what) {
+  const Tensor& output() const {
+    return output_.tensor;
+  }
+
+  Results backward(const Backend& backend, const Asked& asked) {
     const auto& wanted = asked.sums;
-    const auto compute = ln::detail::to_opmath_type(input.tensor.scalar_type());
-    GuardedBuffer sums({2, index.count}, compute, 0);
-    GuardedBuffer bias_sums({index.count}, compute, 0);
-    auto args = arguments<ln::detail::BackwardArguments>();
-    args.grad = address(grad.tensor);
-    args.grad_is_uniform = uniform_grad;
-    if (Activation::saved == ln::Saved::output || wanted.weight || asked.keep_output) {
-      args.input_or_output = address(output.tensor);
+    const std::int64_t channels = case_.shape.channels;
+    const auto computing = computing_type(case_.type);
+    GuardedBuffer weight_sums({2, channels}, computing, 0);
+    GuardedBuffer bias_sums({channels}, computing, 0);
+    ln::detail::BackwardArguments args = {};
+    fill(args);
+    args.grad = grad_.tensor.data_ptr();
+    args.grad_is_uniform = case_.grad_is_uniform;
+    if (case_.activation.saved == ln::Saved::output || wanted.weight || asked.keep_output) {
+      args.input_or_output = output_.tensor.data_ptr();
     }
     if (!asked.keep_output) {
-      args.masks = saved_masks.data_ptr<std::uint8_t>();
+      args.masks = masks_.data_ptr<std::uint8_t>();
     }
-    args.grad_input = address(grad_input.tensor);
+    args.grad_input = grad_input_.tensor.data_ptr();
     if (wanted.weight) {
-      args.grad_weight = {address(sums.tensor[0]), address(sums.tensor[1])};
+      args.grad_weight = {weight_sums.tensor[0].data_ptr(), weight_sums.tensor[1].data_ptr()};
     }
     if (wanted.bias) {
-      args.grad_bias = address(bias_sums.tensor);
+      args.grad_bias = bias_sums.tensor.data_ptr();
     }
-    backend.backward(args, input.tensor.scalar_type(), at::kCPU);
-    grad_input.expect_guards_untouched(what + " grad_input");
-    grad.expect_guards_untouched(what + " grad");
-    sums.expect_guards_untouched(what + " sums");
-    bias_sums.expect_guards_untouched(what + " bias sums");
-    grad_weight = sums.tensor.clone();
-    grad_bias = bias_sums.tensor.clone();
+    backend.backward(args, case_.type, at::kCPU);
+    grad_input_.expect_guards_untouched("gradient of the input");
+    grad_.expect_guards_untouched("gradient");
+    weight_sums.expect_guards_untouched("gradients of the slopes");
+    bias_sums.expect_guards_untouched("gradient of the bias");
+    Results results{output_.tensor, grad_input_.tensor};
+    if (wanted.weight) {
+      const Tensor sums = weight_sums.tensor.clone();
+      results.grad_weight = {sums[0], sums[1]};
+    }
+    if (wanted.bias) {
+      results.grad_bias = bias_sums.tensor.clone();
+    }
+    return results;
   }
 
+ private:
   /// What both passes are given.
-  template <class Arguments>
-  Arguments arguments() const {
-    Arguments args = {};
-    args.numel = input.tensor.numel();
-    args.row = row;
-    args.weight = {{address(weight.pos), address(weight.neg)}, index};
-    args.bias = {address(bias), index};
-    return args;
+  template <class KernelArguments>
+  void fill(KernelArguments& args) const {
+    const auto address = [](const Tensor& tensor) {
+      return tensor.defined() ? tensor.data_ptr() : nullptr;
+    };
+    const ln::detail::ParameterIndex index{case_.shape.inner, case_.shape.channels};
+    args.numel = input_.tensor.numel();
+    args.row = case_.shape.channels * case_.shape.inner;
+    args.weight = {{address(weight_.pos), address(weight_.neg)}, index};
+    args.bias = {address(bias_), index};
   }
 
-  std::vector<int64_t> dims, output_dims;
-  GuardedBuffer input, output, grad, grad_input;
-  int64_t row;
-  ln::Pair<Tensor> weight;
-  ln::detail::ParameterIndex index;
-  Tensor bias; ///< undefined without
-  Tensor saved_masks, grad_weight, grad_bias;
+  Case case_;
+  std::vector<std::int64_t> sizes_, output_sizes_;
+  GuardedBuffer input_, output_, grad_, grad_input_;
+  ln::Pair<Tensor> weight_; ///< undefined without slopes
+  Tensor bias_;             ///< undefined without a bias
+  Tensor masks_;
 };
 
-template <class Activation>
-class Kernels : public testing::Test {};
+class KernelsOnAnyMemory : public testing::TestWithParam<Case> {};
 
-TYPED_TEST_SUITE(Kernels, Activations, ActivationNames);
+TEST_P(KernelsOnAnyMemory, EqualTheComposedExpression) {
+  const Case& of = GetParam();
+  GuardedRun run(of, /*special=*/true);
+  const Expected expected(of.activation.contract, run.arguments());
+  run.forward(*of.backend.backend);
+  expected.check_output(run.output());
+  for (const Asked& asked : every_backward(of.activation, of.has_bias)) {
+    SCOPED_TRACE(asked.label());
+    // Not the sums: of special numbers they say nothing. CpuSums and CudaSums compare them.
+    expected.check_grad_input(run.backward(*of.backend.backend, asked).grad_input);
+  }
+}
 
-TYPED_TEST(Kernels, EqualComposedOnAnyMemory) {
-  using Activation = TypeParam;
-  torch::manual_seed(7);
-  for (const auto& [name, backend] : backends<Activation>()) {
-    for (const auto type : kTypes) {
-      for (std::size_t s = 0; s < kShapes.size(); ++s) {
-        for (const std::size_t offset : offsets(s, at::elementSize(type))) {
-          const bool uniform = s % 3 == 2;
-          const bool biased = (s + offset / at::elementSize(type)) % 2 == 0;
-          const std::string what = name + " " + c10::toString(type) + " shape " +
-                                   std::to_string(s) + " offset " + std::to_string(offset) +
-                                   (biased ? " with bias" : "");
-          Run<Activation> run(kShapes[s], type, offset, uniform, biased);
-          run.forward(*backend, what);
-          const Tensor& x = run.input.tensor;
-          const Tensor grad = run.grad.tensor.expand(run.output_dims);
-          // 16-bit types compute in float and round once.
-          const auto compute = ln::detail::to_opmath_type(type);
-          const std::vector<int64_t> broadcast = {-1, 1};
-          const auto exact =
-              reference<Activation>(x, run.weight, broadcast, 1, grad, compute, run.bias);
-          const auto wide =
-              reference<Activation>(x, run.weight, broadcast, 1, grad, at::kDouble, run.bias);
-          if (is_bit_exact<Activation>) {
-            expect_same_bits(run.output.tensor, exact.output.to(type), what + " output");
-          } else {
-            const double units = ln::detail::is_16_bit(type) ? 1 : 4;
-            expect_output_within(run.output.tensor, wide.output, units, what + " output");
-          }
+constexpr auto kName = [](const auto& info) { return info.param.name(); };
+INSTANTIATE_TEST_SUITE_P(, KernelsOnAnyMemory, testing::ValuesIn(cases_on_any_memory()), kName);
 
-          for (const auto& asked : every_backward<Activation>(biased)) {
-            run.backward(*backend, uniform, asked, what + asked.label());
-            const Tensor& actual = run.grad_input.tensor;
-            if (is_bit_exact<Activation> && !Activation::has_weight) {
-              expect_same_values(
-                  actual, exact.grad_input.to(type), what + asked.label() + " gradient");
-            } else {
-              const double slope = Activation::has_weight
-                                       ? std::max(
-                                             run.weight.pos.abs().max().template item<double>(),
-                                             run.weight.neg.abs().max().template item<double>())
-                                       : 1;
-              // Outside the numbers LibTorch's own derivatives may be NaN.
-              const Tensor finite = x.to(at::kDouble).isfinite();
-              expect_gradient_within(
-                  at::where(finite, actual, at::zeros_like(actual)),
-                  at::where(finite, wide.grad_input, at::zeros_like(wide.grad_input)),
-                  grad,
-                  slope,
-                  1,
-                  what + asked.label() + " gradient");
-            }
-          }
-        }
-      }
+class CpuSums : public testing::TestWithParam<Case> {};
+
+TEST_P(CpuSums, AreTheParametersGradients) {
+  const Case& of = GetParam();
+  GuardedRun run(of, /*special=*/false);
+  const Expected expected(of.activation.contract, run.arguments());
+  run.forward(*of.backend.backend);
+  for (const Asked& asked : every_backward(of.activation, of.has_bias, /*wants_sums=*/true)) {
+    SCOPED_TRACE(asked.label());
+    expected.check_sums(run.backward(*of.backend.backend, asked));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(, CpuSums, testing::ValuesIn(cases_with_sums(false)), kName);
+
+class CudaSums : public testing::TestWithParam<Case> {};
+
+TEST_P(CudaSums, AreTheParametersGradientsInAnyOrderOfThreads) {
+  const Case& of = GetParam();
+  const Backend& ascending = *of.backend.backend;
+  const Backend& descending = *of.activation.backends()[1].backend;
+  GuardedRun run(of, /*special=*/false);
+  const Expected expected(of.activation.contract, run.arguments());
+  run.forward(ascending);
+  for (const Asked& asked : every_backward(of.activation, of.has_bias, /*wants_sums=*/true)) {
+    SCOPED_TRACE(asked.label());
+    const Results sums = run.backward(ascending, asked);
+    expected.check_sums(sums);
+    const Results again = run.backward(descending, asked);
+    if (asked.sums.weight) {
+      expect_same_bits(again.grad_weight.pos, sums.grad_weight.pos, "descending: weight_pos");
+      expect_same_bits(again.grad_weight.neg, sums.grad_weight.neg, "descending: weight_neg");
+    }
+    if (asked.sums.bias) {
+      expect_same_bits(again.grad_bias, sums.grad_bias, "descending: bias");
     }
   }
 }
 
-// Sums of products, so without the special numbers; the same bits in any order of the threads.
-TYPED_TEST(Kernels, ParametersGradientsAreExactSums) {
-  using Activation = TypeParam;
-  torch::manual_seed(8);
-  for (const auto type : kTypes) {
-    const double sum_epsilon = 16 * epsilon(ln::detail::to_opmath_type(type));
-    for (std::size_t s = 0; s < kShapes.size(); ++s) {
-      Run<Activation> run(kShapes[s], type, 0, false, true);
-      run.input.tensor.copy_(numbers(run.dims, type, false));
-      const Tensor& x = run.input.tensor;
-      const Tensor& grad = run.grad.tensor;
-      const auto wide =
-          reference<Activation>(x, run.weight, {-1, 1}, 1, grad, at::kDouble, run.bias);
-      const auto halves = grad.to(at::kDouble).abs().chunk(2, 1);
-      const auto sum = [](const Tensor& each) { return each.sum(at::IntArrayRef{0, 2}); };
-      const Tensor magnitude = (x.to(at::kDouble) + run.bias.view({-1, 1})).abs();
-      for (const auto& asked : every_backward<Activation>(true)) {
-        const auto& wanted = asked.sums;
-        Tensor weight_of_kernels;
-        Tensor bias_of_kernels;
-        for (const auto& [name, backend] : backends<Activation>()) {
-          const std::string what =
-              name + " " + c10::toString(type) + " shape " + std::to_string(s) + asked.label();
-          run.forward(*backend, what);
-          run.backward(*backend, false, asked, what);
-          if (wanted.weight) {
-            // z comes back from an output that was rounded.
-            const Tensor terms =
-                at::stack({sum(magnitude * halves[0]), sum(magnitude * halves[1])});
-            expect_within(
-                run.grad_weight,
-                at::stack({wide.grad_weight.pos, wide.grad_weight.neg}),
-                terms * (sum_epsilon + epsilon(type)),
-                what + " slopes");
-          }
-          if (wanted.bias) {
-            double largest = 1;
-            if (Activation::has_weight) {
-              const Tensor all = at::stack({run.weight.pos, run.weight.neg});
-              largest = std::max(1.0, all.abs().max().template item<double>());
-            }
-            const double rounded = is_bit_exact<Activation> ? 0 : 4 * epsilon(type) * 1.8;
-            expect_within(
-                run.grad_bias,
-                wide.grad_bias,
-                sum(halves[0] + halves[1]) * (largest * (sum_epsilon + rounded)),
-                what + " bias");
-          }
-          if (name == "host-executed kernels") {
-            weight_of_kernels = run.grad_weight;
-            bias_of_kernels = run.grad_bias;
-          } else if (name == "host-executed kernels, descending") {
-            expect_same_bits(run.grad_weight, weight_of_kernels, what + " slopes");
-            expect_same_bits(run.grad_bias, bias_of_kernels, what + " bias");
-          }
-        }
-      }
-    }
-  }
-}
-
-TEST(IntDivider, DividesLikeTheProcessor) {
-  const auto check = [](auto zero) {
-    using Index = decltype(zero);
-    const Index largest = std::numeric_limits<Index>::max() / 2;
-    for (const Index divisor :
-         {Index{1},
-          Index{2},
-          Index{3},
-          Index{7},
-          Index{64},
-          Index{641},
-          Index{50176},
-          largest / 3,
-          largest - 1,
-          largest}) {
-      const auto divider = ln::cuda::IntDivider<Index>::of(divisor);
-      for (const Index near : {Index{0}, divisor, Index(divisor * 2), largest / 2, largest}) {
-        for (int step = -2; step <= 2; ++step) {
-          const Index n = near + static_cast<Index>(step);
-          if (n <= largest) {
-            EXPECT_EQ(divider.divide(n), n / divisor) << n << " / " << divisor;
-          }
-        }
-      }
-    }
-  };
-  check(std::uint32_t{});
-  check(std::uint64_t{});
-}
+INSTANTIATE_TEST_SUITE_P(, CudaSums, testing::ValuesIn(cases_with_sums(true)), kName);
 
 } // namespace
 } // namespace tests

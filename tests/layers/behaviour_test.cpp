@@ -155,6 +155,14 @@ TEST_P(EveryLayer, TakesEmptyTensorsAndBatches) {
   }
 }
 
+/// A shape is all that a meta tensor has, and an empty one has that too.
+TEST_P(EveryLayer, TakesEmptyMetaTensors) {
+  const Layer& layer = GetParam();
+  const Tensor x = torch::empty({0, 3}, at::kMeta);
+  const Tensor y = layer.fused(x, layer.parameters(x, 1, at::kMeta), 1);
+  EXPECT_EQ(y.sizes(), (std::vector<std::int64_t>{0, 6}));
+}
+
 TEST_P(EveryLayer, KeepsTheMemoryFormatOnEveryDevice) {
   const Layer& layer = GetParam();
   using at::MemoryFormat;

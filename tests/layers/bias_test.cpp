@@ -2,6 +2,9 @@
 // layer behind it.
 #include "gelu.h"
 
+#include <gtest/gtest.h>
+
+#include <functional>
 #include <sstream>
 #include <string>
 #include <vector>

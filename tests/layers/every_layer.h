@@ -1,96 +1,20 @@
-// The four layers and one that the library does not know, with a bias and without, as one table for
-// the tests that treat them alike.
+// The library's layers and one that it does not know, as the cases of the tests that treat them
+// alike.
 #pragma once
 
 #include "gelu.h"
+#include "layer.h"
 
-#include <cstdint>
-#include <string>
+#include <gtest/gtest.h>
+
 #include <vector>
 
 namespace tests {
 
-using ln::detail::Parameters;
-
-struct Layer {
-  const char* name; ///< what its messages start with
-  ln::Saved saved;
-  bool has_slopes, has_bias;
-  Tensor (*fused)(const Tensor& x, const Parameters& parameters, std::int64_t dim);
-  Tensor (*composed)(const Tensor& x, const Parameters& parameters, std::int64_t dim);
-  /// What the graph of a fused output keeps.
-  torch::autograd::variable_list (*saved_by)(const Tensor& y);
-
-  std::string label() const {
-    return std::string(name) + (saved == ln::Saved::output && is_relu() ? "_from_output" : "") +
-           (has_bias ? "_with_bias" : "");
-  }
-
-  bool is_relu() const {
-    return name == std::string("lk_relu");
-  }
-
-  /// Slopes that tell the halves apart and a bias that tells channels apart, where it has
-  /// them.
-  Parameters parameters(
-      const Tensor& x, std::int64_t dim, const at::TensorOptions& options = {}) const {
-    Parameters all;
-    if (has_slopes) {
-      all.weight = {torch::full({1}, 0.375, options), torch::full({1}, -0.5, options)};
-    }
-    if (has_bias) {
-      all.bias = torch::linspace(-0.7, 0.9, x.size(dim), options);
-    }
-    return all;
-  }
-
-  /// What of a layer's arguments can be differentiated.
-  std::vector<Tensor> leaves(const Tensor& x, const Parameters& parameters) const {
-    std::vector<Tensor> all = {x};
-    if (has_slopes) {
-      all.insert(all.end(), {parameters.weight.pos, parameters.weight.neg});
-    }
-    if (has_bias) {
-      all.push_back(parameters.bias);
-    }
-    return all;
-  }
-};
-
-template <class Activation, bool kKeepOutput = false>
-Layer layer(bool has_bias) {
-  return {
-      Activation::name,
-      kKeepOutput ? ln::Saved::output : Activation::saved,
-      Activation::has_weight,
-      has_bias,
-      [](const Tensor& x, const Parameters& parameters, std::int64_t dim) {
-        const auto& [weight, bias] = parameters;
-        const auto options = ln::LinkedOptions(dim).keep_output(kKeepOutput);
-        if constexpr (Activation::has_weight) {
-          return ln::functional::linked<Activation>(x, weight.pos, weight.neg, bias, options);
-        } else {
-          return ln::functional::linked<Activation>(x, bias, options);
-        }
-      },
-      [](const Tensor& x, const Parameters& parameters, std::int64_t dim) {
-        return composed<Activation>(x, parameters.weight, dim, parameters.bias);
-      },
-      [](const Tensor& y) {
-        using Node = ln::detail::LinkedBackward<Activation>;
-        return dynamic_cast<Node&>(*y.grad_fn()).saved_variables();
-      }};
-}
-
 inline const std::vector<Layer> kEveryLayer = [] {
-  std::vector<Layer> all;
-  for (const bool has_bias : {false, true}) {
-#define TESTS_LAYER(A, function, Module) all.push_back(layer<ln::activation::A>(has_bias));
-    LINKED_NEURONS_FOR_ALL_ACTIVATIONS(TESTS_LAYER)
-#undef TESTS_LAYER
-    all.push_back(layer<ln::activation::ReLU, true>(has_bias));
-    all.push_back(layer<LKGelu>(has_bias));
-  }
+  std::vector<Layer> all = kLibraryLayers;
+  all.push_back(layer<LKGelu>(false));
+  all.push_back(layer<LKGelu>(true));
   return all;
 }();
 

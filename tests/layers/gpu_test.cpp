@@ -2,7 +2,9 @@
 // The comparison of every layer x type x layout with the composed expression is layers_test.cpp,
 // which runs on a device too.
 
-#include "reference.h"
+#include "contract.h"
+
+#include <gtest/gtest.h>
 
 #include <ATen/cuda/CUDAGraph.h>
 #include <c10/cuda/CUDAGuard.h>

@@ -1,6 +1,8 @@
 // The modules: the same layer as their function, and modules as LibTorch's own are.
 #include "gelu.h"
 
+#include <gtest/gtest.h>
+
 #include <algorithm>
 #include <functional>
 #include <sstream>
@@ -66,6 +68,10 @@ class ModuleTest : public testing::Test {
   const Tensor x = torch::randn({2, 3, 4, 5});
 };
 
+template <class Nothing, class... All>
+struct TypesWithout {
+  using Types = testing::Types<All...>;
+};
 #define TESTS_MODULE(A, function, Module) , ln::Module
 using Layers =
     TypesWithout<void LINKED_NEURONS_FOR_ALL_ACTIVATIONS(TESTS_MODULE), ln::Linked<LKGelu>>::Types;
