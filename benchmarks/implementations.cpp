@@ -38,7 +38,7 @@ at::Tensor composed(const Inputs& in, const G& g) {
 
 std::vector<at::Tensor> Inputs::leaves() const {
   std::vector<at::Tensor> result;
-  for (const auto& tensor : {x, bias, slope_pos, slope_neg, scale, shift}) {
+  for (const auto& tensor : {x, bias, weight_pos, weight_neg, scale, shift}) {
     if (tensor.defined()) {
       result.push_back(tensor);
     }
@@ -58,8 +58,8 @@ Inputs make_inputs(
   Inputs in;
   in.x = at::randn(sizes, same).contiguous(format);
   in.bias = at::randn(channels, same);
-  in.slope_pos = at::randn(channels, same);
-  in.slope_neg = at::randn(channels, same);
+  in.weight_pos = at::randn(channels, same);
+  in.weight_neg = at::randn(channels, same);
   in.scale = at::ones(channels, single);
   in.shift = at::zeros(channels, single);
   in.running_mean = at::zeros(channels, single);
@@ -115,14 +115,14 @@ const std::vector<Implementation>& implementations() {
        "fused",
        true,
        by_value,
-       [](const Inputs& in) { return F::lk_prelu(in.x, in.slope_pos, in.slope_neg, in.bias); }},
+       [](const Inputs& in) { return F::lk_prelu(in.x, in.weight_pos, in.weight_neg, in.bias); }},
       {"lk_prelu",
        "composed",
        true,
        by_value,
        [](const Inputs& in) {
          const at::Tensor z = biased(in);
-         return at::cat({at::prelu(z, in.slope_pos), at::prelu(-z, in.slope_neg)}, 1);
+         return at::cat({at::prelu(z, in.weight_pos), at::prelu(-z, in.weight_neg)}, 1);
        }},
       {"lk_selu",
        "fused",

@@ -12,10 +12,10 @@ namespace benchmarks {
 
 /// What the layers read. Each takes what it has a use for.
 struct Inputs {
-  at::Tensor x;                    ///< C channels at axis 1
-  at::Tensor bias;                 ///< [C], or undefined: none
-  at::Tensor slope_pos, slope_neg; ///< [C]
-  at::Tensor scale, shift;         ///< Batch Normalization's, [C] in float
+  at::Tensor x;                      ///< C channels at axis 1
+  at::Tensor bias;                   ///< [C], or undefined: none
+  at::Tensor weight_pos, weight_neg; ///< [C]
+  at::Tensor scale, shift;           ///< Batch Normalization's, [C] in float
   at::Tensor running_mean, running_var;
 
   /// All that is differentiated.

@@ -10,13 +10,13 @@
 // times the type's smallest normal number, they are within that.
 //
 // Gradient of the input. LK-ReLU gives the same values as the composed expression. The others are
-// within 4 eps * 1.8 * (|g1| + |g2|) * max(1, |slopes|) of the exact value; 1.8 is above the
+// within 4 eps * 1.8 * (|g1| + |g2|) * max(1, |weights|) of the exact value; 1.8 is above the
 // largest derivative of the activations. Where the input is infinite or NaN nothing more is
 // promised, as LibTorch's own derivatives may be NaN there.
 //
 // Gradients of the parameters. Each is a sum, which has a term for each element that the parameter
-// belongs to. A term is off by 16 eps of the type in which the layer computes; a slope's also by
-// eps of the input's type where there is a bias, since z, of which the slope's term is made, is
+// belongs to. A term is off by 16 eps of the type in which the layer computes; a weight's also by
+// eps of the input's type where there is a bias, since z, of which the weight's term is made, is
 // then known from the rounded output; a bias' also by what the input's gradient may be off by. The
 // sum is rounded once more, to the parameter's type.
 #pragma once
@@ -63,7 +63,7 @@ inline Tensor unit_in_last_place(const Tensor& value, at::ScalarType type) {
 /// What the contract says of one activation's layer.
 struct Contract {
   bool is_bit_exact;
-  bool has_slopes;
+  bool has_weight;
   Results (*reference)(const Arguments& arguments, at::ScalarType type);
 };
 
@@ -119,7 +119,7 @@ class Expected {
   void check_grad_input(const Tensor& actual) const {
     ASSERT_EQ(actual.scalar_type(), type_);
     ASSERT_EQ(actual.sizes(), arguments_.x.sizes());
-    if (contract_.is_bit_exact && !contract_.has_slopes) {
+    if (contract_.is_bit_exact && !contract_.has_weight) {
       expect_same_values(actual, computed_.grad_input.to(type_), "gradient of the input");
       return;
     }
@@ -153,24 +153,24 @@ class Expected {
  private:
   /// The largest errors of the gradients of the input and of the sums before they are rounded.
   void set_bounds() {
-    const auto& [x, grad, dim, parameters, slopes_sizes] = arguments_;
+    const auto& [x, grad, dim, parameters, weight_sizes] = arguments_;
     const auto wide = [](const Tensor& tensor) { return tensor.detach().cpu().to(at::kDouble); };
     const double sum_epsilon = 16 * epsilon(computing_type(type_));
     const bool is_biased = parameters.bias.defined();
     const auto halves = wide(grad).abs().chunk(2, dim);
-    double largest_slope = 1;
+    double largest_weight = 1;
     Tensor z = wide(x);
     const Tensor bias = is_biased ? broadcast_bias(wide(parameters.bias), z, dim) : Tensor();
-    if (contract_.has_slopes) {
+    if (contract_.has_weight) {
       const auto& [pos, neg] = parameters.weight;
-      largest_slope = std::max(1.0, wide(at::stack({pos, neg})).abs().max().item<double>());
+      largest_weight = std::max(1.0, wide(at::stack({pos, neg})).abs().max().item<double>());
       z = is_biased ? z + bias : z;
       const Tensor of_terms = z.abs() * (sum_epsilon + (is_biased ? epsilon(type_) : 0));
       weight_bound_ = {
-          (of_terms * halves[0]).sum_to_size(slopes_sizes),
-          (of_terms * halves[1]).sum_to_size(slopes_sizes)};
+          (of_terms * halves[0]).sum_to_size(weight_sizes),
+          (of_terms * halves[1]).sum_to_size(weight_sizes)};
     }
-    const Tensor arriving = (halves[0] + halves[1]) * largest_slope;
+    const Tensor arriving = (halves[0] + halves[1]) * largest_weight;
     input_bound_ = arriving * (4 * epsilon(type_) * 1.8);
     if (is_biased) {
       Tensor of_terms = arriving * sum_epsilon;
@@ -193,7 +193,7 @@ class Expected {
   Results exact_;    ///< of the composed expression in float64
   Results computed_; ///< of the composed expression in the computing type, where bits are compared
   Tensor input_bound_;
-  ln::Pair<Tensor> weight_bound_; ///< undefined without slopes
+  ln::Pair<Tensor> weight_bound_; ///< undefined without weights
   Tensor bias_bound_;             ///< undefined without a bias
 };
 

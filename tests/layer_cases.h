@@ -1,4 +1,4 @@
-// What layers are called with, as named cases: types, memory layouts, shapes, axes, slopes. Chosen
+// What layers are called with, as named cases: types, memory layouts, shapes, axes, weights. Chosen
 // cases are every combination that makes sense; random ones are drawn from a fixed seed each.
 #pragma once
 
@@ -149,27 +149,27 @@ inline const std::vector<Shape> kShapes = {
     {{2, 0, 3}, 1},
 };
 
-/// How many slopes a half has.
-enum class Slopes { none, one, per_channel, per_element };
+/// How many weights a half has.
+enum class Weights { none, one, per_channel, per_element };
 
-inline std::vector<Slopes> slopes_of(bool has_slopes) {
-  return has_slopes ? std::vector<Slopes>{Slopes::one, Slopes::per_channel, Slopes::per_element}
-                    : std::vector<Slopes>{Slopes::none};
+inline std::vector<Weights> weights_of(bool has_weight) {
+  return has_weight ? std::vector<Weights>{Weights::one, Weights::per_channel, Weights::per_element}
+                    : std::vector<Weights>{Weights::none};
 }
 
-inline std::string label(Slopes slopes) {
-  const char* const names[] = {"", "_one_slope", "_slopes_per_channel", "_slopes_per_element"};
-  return names[static_cast<int>(slopes)];
+inline std::string label(Weights weights) {
+  const char* const names[] = {"", "_one_weight", "_weights_per_channel", "_weights_per_element"};
+  return names[static_cast<int>(weights)];
 }
 
 /// A layer and what it is called with.
-/// \tparam Layer has a `label()`, and says whether it `has_slopes` and whether it `has_bias`.
+/// \tparam Layer has a `label()`, and says whether it `has_weight` and whether it `has_bias`.
 template <class Layer>
 struct LayerCase {
   std::string name;
   Layer layer;
   Shape shape;
-  Slopes slopes;
+  Weights weights;
   Memory memory; ///< of the input and of the gradient
   at::ScalarType type;
   at::ScalarType parameters_type;
@@ -189,19 +189,19 @@ struct LayerCase {
     result.x = memory.lay_out(numbers(sizes, type) * 2, random);
     result.grad = memory.lay_out(numbers(output_sizes, type), random);
     result.dim = dim;
-    if (slopes != Slopes::none) {
-      Sizes slopes_sizes = {1};
-      result.slopes_sizes = {1};
-      if (slopes == Slopes::per_channel) {
-        slopes_sizes = {sizes[axis]};
-        result.slopes_sizes.assign(sizes.size() - axis, 1);
-        result.slopes_sizes[0] = sizes[axis];
-      } else if (slopes == Slopes::per_element) {
-        slopes_sizes.assign(sizes.begin() + 1, sizes.end());
-        result.slopes_sizes = slopes_sizes;
+    if (weights != Weights::none) {
+      Sizes weight_sizes = {1};
+      result.weight_sizes = {1};
+      if (weights == Weights::per_channel) {
+        weight_sizes = {sizes[axis]};
+        result.weight_sizes.assign(sizes.size() - axis, 1);
+        result.weight_sizes[0] = sizes[axis];
+      } else if (weights == Weights::per_element) {
+        weight_sizes.assign(sizes.begin() + 1, sizes.end());
+        result.weight_sizes = weight_sizes;
       }
       result.parameters.weight = {
-          numbers(slopes_sizes, parameters_type), numbers(slopes_sizes, parameters_type)};
+          numbers(weight_sizes, parameters_type), numbers(weight_sizes, parameters_type)};
     }
     if (layer.has_bias) {
       result.parameters.bias = numbers({sizes[axis]}, parameters_type);
@@ -211,7 +211,7 @@ struct LayerCase {
 
   friend std::ostream& operator<<(std::ostream& stream, const LayerCase& self) {
     return stream << self.name << ": " << self.layer.label() << " of " << self.type << " "
-                  << label(self.shape.sizes, self.shape.dim) << label(self.slopes)
+                  << label(self.shape.sizes, self.shape.dim) << label(self.weights)
                   << ", parameters of " << self.parameters_type;
   }
 };
@@ -228,11 +228,11 @@ std::vector<LayerCase<Layer>> chosen_cases(
     for (const auto type : types) {
       for (const Memory& memory : memories) {
         for (const Shape& shape : shapes) {
-          for (const Slopes slopes : slopes_of(layer.has_slopes)) {
+          for (const Weights weights : weights_of(layer.has_weight)) {
             if (memory.suits(shape.sizes)) {
               const std::string name = layer.label() + "_" + label(type) + "_" + memory.name + "_" +
-                                       label(shape.sizes, shape.dim) + label(slopes);
-              cases.push_back({name, layer, shape, slopes, memory, type, type, 11});
+                                       label(shape.sizes, shape.dim) + label(weights);
+              cases.push_back({name, layer, shape, weights, memory, type, type, 11});
             }
           }
         }
@@ -255,7 +255,7 @@ std::vector<LayerCase<Layer>> random_cases(const std::vector<Layer>& layers, std
     const auto axes = static_cast<std::int64_t>(sizes.size());
     sizes[draw(random, 0, axes - 1)] = draw(random, 1, 80);
     const Shape shape = {sizes, draw(random, -axes, axes - 1)};
-    const auto slopes = slopes_of(layer.has_slopes);
+    const auto weights = weights_of(layer.has_weight);
     const auto type = kTypes[draw(random, 0, 3)];
     const bool has_float_parameters = draw(random, 0, 1) == 1;
     std::ostringstream name;
@@ -264,7 +264,7 @@ std::vector<LayerCase<Layer>> random_cases(const std::vector<Layer>& layers, std
         {name.str(),
          layer,
          shape,
-         slopes[draw(random, 0, static_cast<std::int64_t>(slopes.size()) - 1)],
+         weights[draw(random, 0, static_cast<std::int64_t>(weights.size()) - 1)],
          memory,
          type,
          has_float_parameters ? computing_type(type) : type,

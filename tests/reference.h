@@ -17,14 +17,14 @@ namespace tests {
 namespace ln = linked_neurons;
 using at::Tensor;
 
-/// One half of each layer, by LibTorch's operators; `slope` broadcasts against `z`.
-inline Tensor base(ln::activation::ReLU /*activation*/, const Tensor& z, const Tensor& /*slope*/) {
+/// One half of each layer, by LibTorch's operators; `weight` broadcasts against `z`.
+inline Tensor base(ln::activation::ReLU /*activation*/, const Tensor& z, const Tensor& /*weight*/) {
   return at::relu(z);
 }
-inline Tensor base(ln::activation::PReLU /*activation*/, const Tensor& z, const Tensor& slope) {
-  return at::where(z > 0, z, slope * z);
+inline Tensor base(ln::activation::PReLU /*activation*/, const Tensor& z, const Tensor& weight) {
+  return at::where(z > 0, z, weight * z);
 }
-inline Tensor base(ln::activation::SELU /*activation*/, const Tensor& z, const Tensor& /*slope*/) {
+inline Tensor base(ln::activation::SELU /*activation*/, const Tensor& z, const Tensor& /*weight*/) {
   // Not at::selu: before LibTorch 2.0 that computes exp(z) - 1, which has no digits near zero.
   // Nor clamp_max, whose derivative at the bound depends on LibTorch's version.
   const Tensor at_most_0 = at::where(z > 0, at::zeros_like(z), z);
@@ -32,7 +32,8 @@ inline Tensor base(ln::activation::SELU /*activation*/, const Tensor& z, const T
       at::expm1(at_most_0) * (ln::activation::SELU::kLambda * ln::activation::SELU::kAlpha);
   return at::where(z > 0, z * ln::activation::SELU::kLambda, curved);
 }
-inline Tensor base(ln::activation::Swish /*activation*/, const Tensor& z, const Tensor& /*slope*/) {
+inline Tensor base(
+    ln::activation::Swish /*activation*/, const Tensor& z, const Tensor& /*weight*/) {
   // At -infinity LibTorch multiplies it by 0 and gives NaN; the layer gives the limit.
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
   return at::where(z.eq(-kInfinity), at::zeros_like(z), at::silu(z));
@@ -51,12 +52,12 @@ inline Tensor broadcast_bias(const Tensor& bias, const Tensor& x, std::int64_t d
   return bias.view(sizes);
 }
 
-/// The whole layer; the slopes broadcast against x.
+/// The whole layer; the weights broadcast against x.
 template <class Activation>
 Tensor composed(
-    const Tensor& x, const ln::Pair<Tensor>& slopes, std::int64_t dim, const Tensor& bias = {}) {
+    const Tensor& x, const ln::Pair<Tensor>& weights, std::int64_t dim, const Tensor& bias = {}) {
   const Tensor z = bias.defined() ? x + broadcast_bias(bias, x, dim) : x;
-  return at::cat({base(Activation{}, z, slopes.pos), base(Activation{}, -z, slopes.neg)}, dim);
+  return at::cat({base(Activation{}, z, weights.pos), base(Activation{}, -z, weights.neg)}, dim);
 }
 
 /// What a layer's forward and backward pass are given.
@@ -65,14 +66,14 @@ struct Arguments {
   Tensor grad; ///< with respect to the output
   std::int64_t dim = 1;
   Parameters parameters = {};
-  std::vector<std::int64_t> slopes_sizes = {}; ///< with which the slopes broadcast against x
+  std::vector<std::int64_t> weight_sizes = {}; ///< with which the weights broadcast against x
 };
 
 /// What they give back.
 struct Results {
   Tensor output;
   Tensor grad_input;
-  ln::Pair<Tensor> grad_weight = {}; ///< undefined without slopes
+  ln::Pair<Tensor> grad_weight = {}; ///< undefined without weights
   Tensor grad_bias = {};             ///< undefined without a bias
 };
 
@@ -111,14 +112,14 @@ Results reference(const Arguments& arguments, at::ScalarType type) {
   }
   z = z.to(type).requires_grad_();
   std::vector<Tensor> leaves = {z};
-  ln::Pair<Tensor> slopes;
+  ln::Pair<Tensor> weights;
   if (Activation::has_weight) {
     for (const Tensor& half : {weight.pos, weight.neg}) {
       leaves.push_back(half.detach().cpu().to(type).requires_grad_());
     }
-    slopes = {leaves[1].view(arguments.slopes_sizes), leaves[2].view(arguments.slopes_sizes)};
+    weights = {leaves[1].view(arguments.weight_sizes), leaves[2].view(arguments.weight_sizes)};
   }
-  const Tensor y = composed<Activation>(z, slopes, dim);
+  const Tensor y = composed<Activation>(z, weights, dim);
   const auto grads = torch::autograd::grad({y}, leaves, {arguments.grad.cpu().to(type)});
   Results results{y.detach(), grads[0]};
   if (Activation::has_weight) {

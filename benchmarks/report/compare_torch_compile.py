@@ -131,7 +131,7 @@ def measure_layer(args, layer, step, kind, format, sizes):
     with torch.set_grad_enabled(trains):
         expected = calls["eager"]()
         for name in ("ours", "compile"):
-            # The slopes' gradients are sums over the whole tensor.
+            # The weights' gradients are sums over the whole tensor.
             for actual, other in zip(calls[name](), expected):
                 scale = other.abs().max().item()
                 tolerance = 1e-5 if kind == "fp32" else 2e-2

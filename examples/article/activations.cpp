@@ -20,7 +20,7 @@ using Sizes = std::vector<std::int64_t>;
 using torch::nn::AnyModule;
 namespace lk = linked_neurons;
 
-/// PReLU with one slope for each element of the input, as in Keras. LibTorch's has one for each
+/// PReLU with one weight for each element of the input, as in Keras. LibTorch's has one for each
 /// channel at most.
 class ElementPReLUImpl : public torch::nn::Cloneable<ElementPReLUImpl> {
  public:
@@ -57,7 +57,7 @@ AnyModule lk_prelu(const Sizes& sizes) {
 }
 
 std::vector<Activation> make_activations() {
-  // Keras' PReLU slopes start at 0.
+  // Keras' PReLU weights start at 0.
   std::vector<Activation> all = {
       {"relu", 1, "relu", 1, false, plain<torch::nn::ReLU>},
       {"lk_relu", 2, "relu", 1, false, plain<lk::LKReLU>},

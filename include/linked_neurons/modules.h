@@ -16,7 +16,7 @@ namespace linked_neurons {
 /// The linked layer of an activation: C channels in, 2C channels out at axis `options.dim()`, first
 /// g(x), then g(-x). See functional.h for shapes, types and errors.
 ///
-/// An activation with slopes trains them as the parameters `weight_pos` and `weight_neg`; with the
+/// An activation with weights trains them as the parameters `weight_pos` and `weight_neg`; with the
 /// option `bias`, any of them trains the parameter `bias`.
 template <class Activation>
 class LinkedImpl : public torch::nn::Cloneable<LinkedImpl<Activation>> {
@@ -67,7 +67,7 @@ class LinkedImpl : public torch::nn::Cloneable<LinkedImpl<Activation>> {
     reset_parameters();
   }
 
-  /// Sets the slopes, if there are any, to their initial value, and the bias to 0.
+  /// Sets the weights, if there are any, to their initial value, and the bias to 0.
   void reset_parameters() {
     if (bias.defined()) {
       torch::nn::init::zeros_(bias);
@@ -105,7 +105,7 @@ class LinkedImpl : public torch::nn::Cloneable<LinkedImpl<Activation>> {
   /// The options with which this module was constructed.
   Options options;
 
-  /// The slopes of g(x) and of g(-x); undefined for an activation without.
+  /// The weights of g(x) and of g(-x); undefined for an activation without.
   at::Tensor weight_pos, weight_neg;
 
   /// What is added to each channel before the activation; undefined without.

@@ -12,7 +12,7 @@
 
 namespace linked_neurons {
 
-/// Options of every linked layer without trained slopes.
+/// Options of every linked layer without trained weights.
 ///
 /// ```cpp
 /// LKReLU layer(LKReLUOptions().dim(-1).bias(64));
@@ -33,19 +33,19 @@ struct LinkedOptions {
   TORCH_ARG(bool, keep_output) = false;
 };
 
-/// Options of every linked layer with trained slopes.
+/// Options of every linked layer with trained weights.
 ///
 /// ```cpp
 /// LKPReLU layer(LKPReLUOptions().num_parameters(64).init(0));
 /// ```
-struct LinkedSlopesOptions {
-  /// Slopes of each half: 1, or C, one for each channel of the input.
+struct LinkedWeightsOptions {
+  /// Weights of each half: 1, or C, one for each channel of the input.
   TORCH_ARG(std::int64_t, num_parameters) = 1;
 
-  /// Instead, one slope for each element of the input: its sizes without the batch axis.
+  /// Instead, one weight for each element of the input: its sizes without the batch axis.
   TORCH_ARG(std::vector<std::int64_t>, shape);
 
-  /// The slopes' initial value.
+  /// The weights' initial value.
   TORCH_ARG(double, init) = 0.25;
 
   /// The channel axis, along which the two halves are concatenated; negative counts from the end.
@@ -57,7 +57,7 @@ struct LinkedSlopesOptions {
 
 /// The options of an activation's layer.
 template <class Activation>
-using OptionsOf = std::conditional_t<Activation::has_weight, LinkedSlopesOptions, LinkedOptions>;
+using OptionsOf = std::conditional_t<Activation::has_weight, LinkedWeightsOptions, LinkedOptions>;
 
 /// `LKReLUOptions` and so on, one for each of the library's own modules.
 #define LINKED_NEURONS_OPTIONS(A, function, Module) \

@@ -41,7 +41,7 @@ TEST(Networks, HaveTheParametersThatTheirDefinitionsCount) {
   EXPECT_EQ(
       parameters("depth", "relu_sqrt2"),
       49 * 3 * 5 + 5 + 50 * (9 * 5 * 5 + 5) + 16 * 16 * 5 * 10 + 10);
-  // One slope for each of 16x16x4 elements of 51 layers, twice if linked.
+  // One weight for each of 16x16x4 elements of 51 layers, twice if linked.
   EXPECT_EQ(parameters("depth", "prelu") - parameters("depth", "relu"), 51 * 16 * 16 * 4);
   EXPECT_EQ(parameters("depth", "lk_prelu") - parameters("depth", "lk_relu"), 2 * 51 * 16 * 16 * 4);
   EXPECT_EQ(parameters("depth", "bn_relu") - parameters("depth", "relu"), 2 * 51 * 4);

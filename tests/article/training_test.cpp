@@ -186,7 +186,7 @@ TEST(DeadUnits, AreThoseThatGiveOutNothing) {
     return std::vector<bool>{units[0].item<bool>(), units[1].item<bool>(), units[2].item<bool>()};
   };
   EXPECT_EQ(alive("relu"), (std::vector<bool>{false, true, false}));
-  EXPECT_EQ(alive("prelu"), (std::vector<bool>{false, true, false})); // its slopes start at 0
+  EXPECT_EQ(alive("prelu"), (std::vector<bool>{false, true, false})); // its weights start at 0
   EXPECT_EQ(alive("lk_relu"), (std::vector<bool>{false, true, true}));
   EXPECT_EQ(alive("selu"), (std::vector<bool>{false, true, true}));
 }

@@ -50,7 +50,7 @@ Tensor all_patterns(at::ScalarType type) {
 template <class Activation>
 class BitPatterns : public testing::Test {};
 
-using WithoutSlopes =
+using WithoutWeights =
     testing::Types<ln::activation::ReLU, ln::activation::SELU, ln::activation::Swish>;
 
 struct ActivationNames {
@@ -60,7 +60,7 @@ struct ActivationNames {
   }
 };
 
-TYPED_TEST_SUITE(BitPatterns, WithoutSlopes, ActivationNames);
+TYPED_TEST_SUITE(BitPatterns, WithoutWeights, ActivationNames);
 
 TYPED_TEST(BitPatterns, All16BitNumbers) {
   using Activation = TypeParam;

@@ -15,20 +15,20 @@
 namespace tests {
 namespace {
 
-/// An activation on the composed path, with one slope a half where it has slopes.
+/// An activation on the composed path, with one weight a half where it has weights.
 struct ComposedPath {
   const char* name;
   Contract contract;
-  Tensor (*forward)(const Tensor& x, const ln::Pair<Tensor>& slopes, std::int64_t dim);
+  Tensor (*forward)(const Tensor& x, const ln::Pair<Tensor>& weights, std::int64_t dim);
 };
 
 const std::vector<ComposedPath> kComposedPaths = {
-#define TESTS_PATH(A, function, Module)                                    \
-  {ln::activation::A::name,                                                \
-   contract_of<ln::activation::A>(),                                       \
-   [](const Tensor& x, const ln::Pair<Tensor>& slopes, std::int64_t dim) { \
-     return ln::detail::composed::forward<ln::activation::A>(              \
-         x, {slopes, {}}, ln::detail::ParameterShape::one, dim);           \
+#define TESTS_PATH(A, function, Module)                                     \
+  {ln::activation::A::name,                                                 \
+   contract_of<ln::activation::A>(),                                        \
+   [](const Tensor& x, const ln::Pair<Tensor>& weights, std::int64_t dim) { \
+     return ln::detail::composed::forward<ln::activation::A>(               \
+         x, {weights, {}}, ln::detail::ParameterShape::one, dim);           \
    }},
     LINKED_NEURONS_FOR_ALL_ACTIVATIONS(TESTS_PATH)
 #undef TESTS_PATH
@@ -42,10 +42,10 @@ TEST_P(Composed, HasTheDerivativesOfTheReference) {
   arguments.x = at::tensor({-2.0, -0.5, -0.0, 0.0, 0.5, 2.0}, at::kDouble);
   arguments.grad = at::arange(1, 13, at::kDouble);
   arguments.dim = 0;
-  if (contract.has_slopes) {
-    const Tensor slope = at::full({1}, 0.25, at::kDouble);
-    arguments.parameters.weight = {slope, slope};
-    arguments.slopes_sizes = {1};
+  if (contract.has_weight) {
+    const Tensor weight = at::full({1}, 0.25, at::kDouble);
+    arguments.parameters.weight = {weight, weight};
+    arguments.weight_sizes = {1};
   }
   const Results expected = contract.reference(arguments, at::kDouble);
   const Tensor x = arguments.x.clone().requires_grad_();

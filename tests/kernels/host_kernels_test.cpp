@@ -21,7 +21,7 @@ namespace {
 template <class Activation>
 Results run(const Arguments& arguments) {
   const Backend& backend = *backends<Activation>()[0].backend;
-  const auto& [x, grad, given_dim, given, slopes_sizes] = arguments;
+  const auto& [x, grad, given_dim, given, weight_sizes] = arguments;
   const ln::detail::Parameters parameters{given.weight, given.bias};
   const auto dim = ln::detail::check_input(Activation::name, x, given_dim);
   auto kind = ln::detail::ParameterShape::one;
@@ -47,7 +47,7 @@ Results run(const Arguments& arguments) {
 /// An activation's layer, as the table of cases has it.
 struct HostLayer {
   const char* name;
-  bool has_slopes, has_bias;
+  bool has_weight, has_bias;
   Contract contract;
   Results (*run)(const Arguments& arguments);
 

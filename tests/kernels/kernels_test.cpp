@@ -167,8 +167,8 @@ struct Asked {
   bool keep_output;
 
   std::string label() const {
-    return std::string("backward") + (sums.weight ? ", slopes" : "") + (sums.bias ? ", bias" : "") +
-           (keep_output ? ", from the output" : "");
+    return std::string("backward") + (sums.weight ? ", weights" : "") +
+           (sums.bias ? ", bias" : "") + (keep_output ? ", from the output" : "");
   }
 };
 
@@ -179,7 +179,7 @@ std::vector<Asked> every_backward(
   for (const bool weight : {false, true}) {
     for (const bool bias : {false, true}) {
       for (const bool keep_output : {false, true}) {
-        if (weight <= activation.contract.has_slopes && bias <= has_bias &&
+        if (weight <= activation.contract.has_weight && bias <= has_bias &&
             keep_output <= activation.output_tells_masks && wants_sums <= (weight || bias)) {
           cases.push_back({{weight, bias}, keep_output});
         }
@@ -205,7 +205,7 @@ class GuardedRun {
     const auto computing = computing_type(of.type);
     input_.tensor.copy_(numbers(sizes_, of.type, special));
     grad_.tensor.copy_(numbers(grad_.tensor.sizes(), of.type, false));
-    if (of.activation.contract.has_slopes) {
+    if (of.activation.contract.has_weight) {
       weight_ = {
           torch::randn({channels}, computing),
           // Of every sign, and zero: the output alone could not tell where z was.
@@ -271,7 +271,7 @@ class GuardedRun {
     backend.backward(args, case_.type, at::kCPU);
     grad_input_.expect_guards_untouched("gradient of the input");
     grad_.expect_guards_untouched("gradient");
-    weight_sums.expect_guards_untouched("gradients of the slopes");
+    weight_sums.expect_guards_untouched("gradients of the weights");
     bias_sums.expect_guards_untouched("gradient of the bias");
     Results results{output_.tensor, grad_input_.tensor};
     if (wanted.weight) {
@@ -301,7 +301,7 @@ class GuardedRun {
   Case case_;
   std::vector<std::int64_t> sizes_, output_sizes_;
   GuardedBuffer input_, output_, grad_, grad_input_;
-  ln::Pair<Tensor> weight_; ///< undefined without slopes
+  ln::Pair<Tensor> weight_; ///< undefined without weights
   Tensor bias_;             ///< undefined without a bias
   Tensor masks_;
 };

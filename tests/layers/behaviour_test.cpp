@@ -27,12 +27,12 @@ class Watch {
 TEST_P(EveryLayer, KeepsNoMoreThanItSays) {
   const Layer& layer = GetParam();
   const bool keeps_input = layer.saved == ln::Saved::input;
-  for (const bool slopes_differentiated : {false, true}) {
+  for (const bool weights_differentiated : {false, true}) {
     const bool saves_output =
-        layer.saved == ln::Saved::output || (layer.has_slopes && slopes_differentiated);
+        layer.saved == ln::Saved::output || (layer.has_weight && weights_differentiated);
     const Tensor leaf = torch::randn({4, 8, 16, 16}).requires_grad_();
     const Parameters parameters =
-        layer.parameters(leaf, 1, at::TensorOptions().requires_grad(slopes_differentiated));
+        layer.parameters(leaf, 1, at::TensorOptions().requires_grad(weights_differentiated));
     // No leaf, so that nobody but the layer may keep it.
     Tensor x = leaf * 1;
     const Watch input(x);
@@ -47,10 +47,10 @@ TEST_P(EveryLayer, KeepsNoMoreThanItSays) {
       }
     }
     const std::size_t mask_bytes = layer.saved == ln::Saved::masks ? leaf.numel() / 4 : 0;
-    const std::size_t slope_bytes = layer.has_slopes ? 2 * sizeof(float) : 0;
+    const std::size_t weight_bytes = layer.has_weight ? 2 * sizeof(float) : 0;
     const std::size_t input_bytes = keeps_input ? leaf.nbytes() : 0;
     const std::size_t bias_bytes = layer.has_bias ? 8 * sizeof(float) : 0;
-    EXPECT_EQ(bytes_beside_output, mask_bytes + slope_bytes + bias_bytes + input_bytes);
+    EXPECT_EQ(bytes_beside_output, mask_bytes + weight_bytes + bias_bytes + input_bytes);
 
     const Watch output(y);
     Tensor loss = y.sum();
@@ -69,11 +69,11 @@ TEST_P(EveryLayer, KeepsNoMoreThanItSays) {
 TEST_P(EveryLayer, NoticesAChangeOfWhatBackwardReads) {
   const Layer& layer = GetParam();
   enum class Changed { input, output };
-  for (const bool slopes_differentiated : {false, true}) {
+  for (const bool weights_differentiated : {false, true}) {
     for (const auto changed : {Changed::input, Changed::output}) {
       const Tensor leaf = torch::randn({2, 3, 4}).requires_grad_();
       const Parameters parameters =
-          layer.parameters(leaf, 1, at::TensorOptions().requires_grad(slopes_differentiated));
+          layer.parameters(leaf, 1, at::TensorOptions().requires_grad(weights_differentiated));
       Tensor x = leaf * 1;
       Tensor y = layer.fused(x, parameters, 1);
       Tensor expected = layer.composed(leaf * 1, parameters, 1);
@@ -86,7 +86,7 @@ TEST_P(EveryLayer, NoticesAChangeOfWhatBackwardReads) {
       const bool is_read =
           changed == Changed::input
               ? layer.saved == ln::Saved::input
-              : layer.saved == ln::Saved::output || (layer.has_slopes && slopes_differentiated);
+              : layer.saved == ln::Saved::output || (layer.has_weight && weights_differentiated);
       if (!is_read) {
         const Tensor arriving = torch::randn_like(y);
         EXPECT_TRUE(grad({y}, {leaf}, {arriving})[0].allclose(
@@ -128,7 +128,7 @@ TEST_P(EveryLayer, RecordsNothingThatNobodyDifferentiates) {
     // An input that was born in inference mode.
     EXPECT_TRUE(is_only_a_value(layer.fused(x * 1, parameters, 1)));
   }
-  if (layer.has_slopes) {
+  if (layer.has_weight) {
     EXPECT_TRUE(layer.fused(x.detach(), parameters, 1).requires_grad());
   }
 }
@@ -239,7 +239,7 @@ TEST_P(EveryLayer, TakesWhatAutocastGivesIt) {
   EXPECT_TRUE(y.to(at::kFloat).allclose(expected, 0.01, 0.01));
   y.sum().backward();
   EXPECT_EQ(linear->weight.grad().scalar_type(), at::kFloat);
-  if (layer.has_slopes) {
+  if (layer.has_weight) {
     const auto theirs = grad({expected.sum()}, {parameters.weight.pos, parameters.weight.neg});
     EXPECT_EQ(parameters.weight.pos.grad().scalar_type(), at::kFloat);
     EXPECT_TRUE(parameters.weight.pos.grad().allclose(theirs[0], 0.01, 0.01));

@@ -45,7 +45,7 @@ const std::vector<Case> kInputs = {
     {"undefined",
      [] { return f::lk_relu(Tensor()); },
      "lk_relu: expected a tensor, got an undefined one"},
-    {"undefined_beside_slopes",
+    {"undefined_beside_weights",
      [] { return f::lk_prelu(Tensor(), ones({1}), ones({1})); },
      "lk_prelu: expected a tensor, got an undefined one"},
     {"integer",
@@ -95,12 +95,12 @@ const std::vector<Case> kInputs = {
      },
      "lk_relu: expected dim in [-2, 1] for a tensor of 2 axes, got 5"}};
 
-const std::vector<Case> kSlopes = {
+const std::vector<Case> kWeights = {
     {"none",
      [] {
        return f::linked<linked_neurons::activation::PReLU>(ones({2, 3}));
      },
-     "linked: lk_prelu needs slopes for both halves, expected 2 tensors (weight_pos, weight_neg) "
+     "linked: lk_prelu needs weights for both halves, expected 2 tensors (weight_pos, weight_neg) "
      "after the input, got 0"},
     {"undefined",
      [] {
@@ -111,19 +111,19 @@ const std::vector<Case> kSlopes = {
      [] {
        return f::lk_prelu(ones({2, 3, 5}), ones({4}), ones({4}));
      },
-     "lk_prelu: expected weight_pos to have 1 slope, 3 (the channels at dim 1) or one an element "
+     "lk_prelu: expected weight_pos to have 1 weight, 3 (the channels at dim 1) or one an element "
      "(shape [3, 5]), got 4 of shape [4]"},
     {"channels_of_another_axis",
      [] {
        return f::lk_prelu(ones({2, 3, 5}), ones({3}), ones({3}), LKPReLUOptions().dim(-1));
      },
-     "lk_prelu: expected weight_pos to have 1 slope, 5 (the channels at dim 2) or one an element "
+     "lk_prelu: expected weight_pos to have 1 weight, 5 (the channels at dim 2) or one an element "
      "(shape [3, 5]), got 3 of shape [3]"},
     {"elements_of_another_shape",
      [] {
        return f::lk_prelu(ones({2, 3, 5}), ones({3, 5}), ones({5, 3}));
      },
-     "lk_prelu: expected weight_neg to have 1 slope, 3 (the channels at dim 1) or one an element "
+     "lk_prelu: expected weight_neg to have 1 weight, 3 (the channels at dim 1) or one an element "
      "(shape [3, 5]), got 15 of shape [5, 3]"},
     {"different_counts",
      [] {
@@ -149,12 +149,12 @@ const std::vector<Case> kSlopes = {
      [] {
        return LKPReLU(LKPReLUOptions().num_parameters(4))(ones({2, 3}));
      },
-     "lk_prelu: expected weight_pos to have 1 slope, 3 (the channels at dim 1) or one an element "
+     "lk_prelu: expected weight_pos to have 1 weight, 3 (the channels at dim 1) or one an element "
      "(shape [3]), got 4 of shape [4]"}};
 
 constexpr auto kName = [](const auto& info) { return std::string(info.param.name); };
 INSTANTIATE_TEST_SUITE_P(OfInputs, Errors, testing::ValuesIn(kInputs), kName);
-INSTANTIATE_TEST_SUITE_P(OfSlopes, Errors, testing::ValuesIn(kSlopes), kName);
+INSTANTIATE_TEST_SUITE_P(OfWeights, Errors, testing::ValuesIn(kWeights), kName);
 
 } // namespace
 } // namespace tests

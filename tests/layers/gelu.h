@@ -29,7 +29,7 @@ struct Gelu : ln::Activation {
 /// The linked one; it keeps its input.
 using LKGelu = ln::FromDerivative<Gelu>;
 
-inline Tensor base(LKGelu /*activation*/, const Tensor& z, const Tensor& /*slope*/) {
+inline Tensor base(LKGelu /*activation*/, const Tensor& z, const Tensor& /*weight*/) {
   return at::gelu(z);
 }
 

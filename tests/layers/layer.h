@@ -12,10 +12,10 @@ namespace tests {
 struct Layer {
   const char* name; ///< what its messages start with
   ln::Saved saved;
-  bool has_slopes, has_bias;
+  bool has_weight, has_bias;
   Contract contract; ///< kept by the library's own activations
   Tensor (*fused)(const Tensor& x, const Parameters& parameters, std::int64_t dim);
-  /// The slopes broadcast against x.
+  /// The weights broadcast against x.
   Tensor (*composed)(const Tensor& x, const Parameters& parameters, std::int64_t dim);
   /// What the graph of a fused output keeps.
   torch::autograd::variable_list (*saved_by)(const Tensor& y);
@@ -29,12 +29,12 @@ struct Layer {
     return name == std::string("lk_relu");
   }
 
-  /// Slopes that tell the halves apart and a bias that tells channels apart, where it has
+  /// Weights that tell the halves apart and a bias that tells channels apart, where it has
   /// them.
   Parameters parameters(
       const Tensor& x, std::int64_t dim, const at::TensorOptions& options = {}) const {
     Parameters all;
-    if (has_slopes) {
+    if (has_weight) {
       all.weight = {torch::full({1}, 0.375, options), torch::full({1}, -0.5, options)};
     }
     if (has_bias) {
@@ -46,7 +46,7 @@ struct Layer {
   /// What of a layer's arguments can be differentiated.
   std::vector<Tensor> leaves(const Tensor& x, const Parameters& parameters) const {
     std::vector<Tensor> all = {x};
-    if (has_slopes) {
+    if (has_weight) {
       all.insert(all.end(), {parameters.weight.pos, parameters.weight.neg});
     }
     if (has_bias) {

@@ -51,7 +51,7 @@ Results run(const Layer& layer, const Arguments& arguments) {
   const Tensor y = layer.fused(x, parameters, arguments.dim);
   const auto grads = grad({y}, layer.leaves(x, parameters), {arguments.grad});
   Results results{y.detach(), grads[0]};
-  if (layer.has_slopes) {
+  if (layer.has_weight) {
     results.grad_weight = {grads[1], grads[2]};
   }
   if (layer.has_bias) {
@@ -144,9 +144,9 @@ TEST_P(LayersDerivatives, EqualThoseOfTheComposedExpression) {
   };
   const auto composed = [&](const Tensor& x, const Parameters& parameters) {
     Parameters shaped = parameters;
-    if (layer.has_slopes) {
-      shaped.weight.pos = parameters.weight.pos.view(arguments.slopes_sizes);
-      shaped.weight.neg = parameters.weight.neg.view(arguments.slopes_sizes);
+    if (layer.has_weight) {
+      shaped.weight.pos = parameters.weight.pos.view(arguments.weight_sizes);
+      shaped.weight.neg = parameters.weight.neg.view(arguments.weight_sizes);
     }
     return layer.composed(x, shaped, arguments.dim);
   };

@@ -57,7 +57,7 @@ class ModuleTest : public testing::Test {
   static Holder make(std::int64_t dim = 1) {
     Holder layer(typename Holder::Impl::Options().dim(dim));
     torch::NoGradGuard guard;
-    // Slopes that tell the halves apart.
+    // Weights that tell the halves apart.
     if (layer->weight_pos.defined()) {
       layer->weight_pos.fill_(0.125);
       layer->weight_neg.fill_(-0.5);
@@ -172,10 +172,10 @@ TYPED_TEST(ModuleTest, LivesInLibTorchsContainers) {
   auto& entry = *dictionary["layer"]->template as<typename TypeParam::Impl>();
   EXPECT_TRUE(entry.forward(this->x).equal(expected));
 
-  const std::size_t slopes = layer->parameters().size();
-  EXPECT_EQ(sequential->parameters().size(), slopes);
-  EXPECT_EQ(list->parameters().size(), slopes);
-  EXPECT_EQ(dictionary->parameters().size(), slopes);
+  const std::size_t weights = layer->parameters().size();
+  EXPECT_EQ(sequential->parameters().size(), weights);
+  EXPECT_EQ(list->parameters().size(), weights);
+  EXPECT_EQ(dictionary->parameters().size(), weights);
 }
 
 TYPED_TEST(ModuleTest, ChangesTypeAndMode) {
@@ -194,7 +194,7 @@ TYPED_TEST(ModuleTest, ChangesTypeAndMode) {
   EXPECT_TRUE(layer(this->x.to(torch::kDouble)).equal(converted));
 }
 
-TYPED_TEST(ModuleTest, HasSlopesOnlyIfItIsLKPReLU) {
+TYPED_TEST(ModuleTest, HasWeightsOnlyIfItIsLKPReLU) {
   const auto parameters = TypeParam()->named_parameters();
   if (!std::is_same_v<TypeParam, LKPReLU>) {
     EXPECT_TRUE(parameters.is_empty());
@@ -207,7 +207,7 @@ TYPED_TEST(ModuleTest, HasSlopesOnlyIfItIsLKPReLU) {
   }
 }
 
-struct SlopesCase {
+struct WeightsCase {
   const char* name;
   LKPReLUOptions options;
   std::vector<std::int64_t> sizes;
@@ -215,19 +215,19 @@ struct SlopesCase {
   const char* printed;
 };
 
-class SlopesTest : public testing::TestWithParam<SlopesCase> {};
+class WeightsTest : public testing::TestWithParam<WeightsCase> {};
 
-TEST_P(SlopesTest, AreCountedInitialisedAndTrained) {
+TEST_P(WeightsTest, AreCountedInitialisedAndTrained) {
   const auto& [name, options, sizes, broadcast, printed] = GetParam();
   LKPReLU layer(options);
-  for (const auto& slopes : layer->parameters()) {
-    EXPECT_TRUE(slopes.equal(torch::full(sizes, options.init())));
+  for (const auto& weights : layer->parameters()) {
+    EXPECT_TRUE(weights.equal(torch::full(sizes, options.init())));
   }
   std::ostringstream text;
   text << layer;
   EXPECT_EQ(text.str(), printed);
 
-  // Other slopes, one different from the next, make composed and fused comparable.
+  // Other weights, one different from the next, make composed and fused comparable.
   {
     torch::NoGradGuard guard;
     layer->weight_pos.normal_();
@@ -257,23 +257,23 @@ TEST_P(SlopesTest, AreCountedInitialisedAndTrained) {
 
 INSTANTIATE_TEST_SUITE_P(
     ,
-    SlopesTest,
+    WeightsTest,
     testing::Values(
-        SlopesCase{
+        WeightsCase{
             "one", LKPReLUOptions(), {1}, {1}, "linked_neurons::LKPReLU(num_parameters=1, dim=1)"},
-        SlopesCase{
+        WeightsCase{
             "per_channel",
             LKPReLUOptions().num_parameters(3).init(0),
             {3},
             {3, 1, 1},
             "linked_neurons::LKPReLU(num_parameters=3, dim=1)"},
-        SlopesCase{
+        WeightsCase{
             "per_channel_at_the_last_axis",
             LKPReLUOptions().num_parameters(5).dim(-1).init(-2),
             {5},
             {5},
             "linked_neurons::LKPReLU(num_parameters=5, dim=-1)"},
-        SlopesCase{
+        WeightsCase{
             "per_element",
             LKPReLUOptions().shape({3, 4, 5}).init(0.5),
             {3, 4, 5},
@@ -281,12 +281,12 @@ INSTANTIATE_TEST_SUITE_P(
             "linked_neurons::LKPReLU(shape=[3, 4, 5], dim=1)"}),
     [](const auto& info) { return std::string(info.param.name); });
 
-TEST(LKPReLUTest, TrainsItsSlopes) {
+TEST(LKPReLUTest, TrainsItsWeights) {
   LKPReLU layer;
   torch::optim::SGD optimizer(layer->parameters(), 0.5);
   layer(torch::tensor({{-1.0F, 3.0F}})).sum().backward();
   optimizer.step();
-  // Slope by slope: g(-1) = -a and g(-3) = -3 a; the steps go the other way.
+  // Weight by weight: g(-1) = -a and g(-3) = -3 a; the steps go the other way.
   EXPECT_TRUE(layer->weight_pos.equal(torch::full({1}, 0.25 + 0.5 * 1)));
   EXPECT_TRUE(layer->weight_neg.equal(torch::full({1}, 0.25 + 0.5 * 3)));
 }

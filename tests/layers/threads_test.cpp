@@ -120,21 +120,21 @@ TEST_P(EveryLayer, GivesTheSameBitsEveryTime) {
   const std::vector<std::int64_t> sizes = {8, 24, 33, 37};
   const Tensor contiguous = torch::randn(sizes);
   const Tensor arriving = torch::randn({8, 48, 33, 37});
-  std::vector<std::vector<std::int64_t>> slopes_sizes = {{1}};
-  if (layer.has_slopes) {
-    slopes_sizes.insert(slopes_sizes.end(), {{24}, {24, 33, 37}});
+  std::vector<std::vector<std::int64_t>> weight_sizes = {{1}};
+  if (layer.has_weight) {
+    weight_sizes.insert(weight_sizes.end(), {{24}, {24, 33, 37}});
   }
   for (const auto format : {at::MemoryFormat::Contiguous, at::MemoryFormat::ChannelsLast}) {
     for (const auto type : {at::kFloat, at::kBFloat16}) {
-      for (const auto& slopes_size : slopes_sizes) {
+      for (const auto& weight_size : weight_sizes) {
         const auto run = [&](int threads_count) {
           const Threads threads(threads_count);
           const Tensor x = contiguous.to(type).contiguous(format).requires_grad_();
           auto parameters = layer.parameters(x, 1, at::TensorOptions().requires_grad(true));
-          if (layer.has_slopes) {
+          if (layer.has_weight) {
             parameters.weight = {
-                torch::full(slopes_size, 0.25).requires_grad_(),
-                torch::full(slopes_size, -0.5).requires_grad_()};
+                torch::full(weight_size, 0.25).requires_grad_(),
+                torch::full(weight_size, -0.5).requires_grad_()};
           }
           const Tensor y = layer.fused(x, parameters, 1);
           auto results = torch::autograd::grad(

@@ -28,7 +28,7 @@ def operator(layer):
     return getattr(torch.ops.linked_neurons, layer).default
 
 
-def make(layer, layout="contiguous", bias=True, dtype=torch.double, slopes="channel", grad=True):
+def make(layer, layout="contiguous", bias=True, dtype=torch.double, weights="channel", grad=True):
     """The arguments of a layer's operator."""
     generator = torch.Generator().manual_seed(SEED)
 
@@ -42,7 +42,7 @@ def make(layer, layout="contiguous", bias=True, dtype=torch.double, slopes="chan
     x = lay_out(((x - 0.5).sign() * (x + 0.2)).to(dtype))
     tensors = [x]
     if layer == "lk_prelu":
-        shape = {"one": (1,), "channel": (channels,), "element": sizes[1:]}[slopes]
+        shape = {"one": (1,), "channel": (channels,), "element": sizes[1:]}[weights]
         tensors += [values(*shape).to(dtype), values(*shape).to(dtype)]
     if bias:
         tensors.append((values(channels) * 0.1).to(dtype))
@@ -62,9 +62,9 @@ def composed(layer, x, *rest):
     if bias is not None:
         z = z + along_channels(bias)
     if weights:
-        def half(z, slopes):
-            slopes = slopes.to(wide) if slopes.dim() > 1 else along_channels(slopes)
-            return torch.where(z > 0, z, slopes * z)
+        def half(z, weights):
+            weights = weights.to(wide) if weights.dim() > 1 else along_channels(weights)
+            return torch.where(z > 0, z, weights * z)
 
         y = half(z, weights[0]), half(-z, weights[1])
     else:
@@ -87,17 +87,17 @@ class Net(torch.nn.Module):
     def __init__(self):
         super().__init__()
         generator = torch.Generator().manual_seed(SEED)
-        for name, size in (("slopes_pos", 3), ("slopes_neg", 3), ("bias", 3), ("bias2", 6)):
+        for name, size in (("weight_pos", 3), ("weight_neg", 3), ("bias", 3), ("bias2", 6)):
             setattr(self, name, torch.nn.Parameter(torch.rand(size, generator=generator)))
 
     def forward(self, x):
-        x = torch.ops.linked_neurons.lk_prelu(x, self.slopes_pos, self.slopes_neg, self.bias)
+        x = torch.ops.linked_neurons.lk_prelu(x, self.weight_pos, self.weight_neg, self.bias)
         x = torch.ops.linked_neurons.lk_relu(x, self.bias2)
         x = torch.ops.linked_neurons.lk_selu(x)
         return torch.ops.linked_neurons.lk_swish(x, dim=-1)
 
     def composed(self, x):
-        x = composed("lk_prelu", x, self.slopes_pos, self.slopes_neg, self.bias, 1)
+        x = composed("lk_prelu", x, self.weight_pos, self.weight_neg, self.bias, 1)
         x = composed("lk_relu", x, self.bias2, 1)
         x = composed("lk_selu", x, None, 1)
         return composed("lk_swish", x, None, -1)

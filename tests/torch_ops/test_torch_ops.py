@@ -50,8 +50,8 @@ class EagerTest(unittest.TestCase):
         assert_close(actual[1:], expected[1:], rtol=4 * torch.finfo(dtype).eps, atol=0.02)
 
     @over(("contiguous", "channels last", "transposed"))
-    def test_slopes_for_each_element(self, layout):
-        args = make("lk_prelu", layout, slopes="element")
+    def test_weights_for_each_element(self, layout):
+        args = make("lk_prelu", layout, weights="element")
         expected = outcome(lambda *a: composed("lk_prelu", *a), args)
         assert_close(outcome(operator("lk_prelu"), args), expected)
 
@@ -64,8 +64,8 @@ class EagerTest(unittest.TestCase):
         opcheck(operator(layer), make(layer, grad=False))
 
     @over(("one", "element"))
-    def test_opcheck_slopes(self, slopes):
-        opcheck(operator("lk_prelu"), make("lk_prelu", slopes=slopes))
+    def test_opcheck_weights(self, weights):
+        opcheck(operator("lk_prelu"), make("lk_prelu", weights=weights))
 
     @over(LAYERS, LAYOUTS)
     def test_opcheck_parts(self, layer, layout):
@@ -110,8 +110,8 @@ class EagerTest(unittest.TestCase):
         gradcheck(operator(layer), make(layer, layout, bias))
 
     @over(("one", "element"))
-    def test_gradcheck_slopes(self, slopes):
-        gradcheck(operator("lk_prelu"), make("lk_prelu", slopes=slopes))
+    def test_gradcheck_weights(self, weights):
+        gradcheck(operator("lk_prelu"), make("lk_prelu", weights=weights))
 
     @over(LAYERS, (False, True))
     def test_gradient_of_one_argument_alone(self, layer, bias):
@@ -128,7 +128,7 @@ class EagerTest(unittest.TestCase):
 
     @over(LAYERS)
     def test_autocast(self, layer):
-        """Layers take the type that arrives; a float bias and float slopes go with it."""
+        """Layers take the type that arrives; a float bias and float weights go with it."""
         args = make(layer, dtype=torch.float, grad=False)
         weight = torch.randn(3, 3, generator=torch.Generator().manual_seed(SEED))
 

@@ -24,7 +24,7 @@
 
 namespace linked_neurons {
 
-/// The two halves of a linked neuron, or of anything that comes with them (gradients, slopes).
+/// The two halves of a linked neuron, or of anything that comes with them (gradients, weights).
 template <class T>
 struct Pair {
   T pos; ///< belongs to g(z), the first C channels

@@ -1,5 +1,5 @@
 /// \file
-/// LK-PReLU: g(z) = z for z > 0, else a * z, with a trained slope a for each half.
+/// LK-PReLU: g(z) = z for z > 0, else a * z, with a trained weight a for each half.
 #pragma once
 
 #include <linked_neurons/activation/activation.h>
@@ -9,7 +9,7 @@ namespace linked_neurons::activation {
 struct PReLU : Activation {
   static constexpr auto name = "lk_prelu";
   static constexpr auto module_name = "LKPReLU";
-  // The output alone cannot tell on which side z was: a slope may be negative, or zero.
+  // The output alone cannot tell on which side z was: a weight may be negative, or zero.
   static constexpr auto saved = Saved::masks;
   static constexpr bool has_weight = true;
 
@@ -35,7 +35,7 @@ struct PReLU : Activation {
            where(masks.neg, grad.neg, weight.neg * grad.neg);
   }
 
-  /// Where a half is on its slope the other one holds |z|.
+  /// Where a half is weighted the other one holds |z|.
   template <class Bool, class T>
   LINKED_NEURONS_FN static Pair<T> weight_gradient(
       const Pair<Bool>& masks,

@@ -19,7 +19,7 @@ inline std::int64_t block_count(std::int64_t numel) {
   return (numel + kBlock - 1) / kBlock;
 }
 
-/// A place in the output's layout, moving with the input's elements.
+/// A position in the output, which moves with the elements of the input.
 struct Position {
   std::int64_t row;    ///< length of a row
   std::int64_t column; ///< in the row
@@ -44,13 +44,13 @@ struct Position {
     return size == kBlock && column + kBlock <= row;
   }
 
-  /// The same place, counted in bytes of `size` an element.
+  /// The same position, counted in bytes of `size` an element.
   LINKED_NEURONS_FN Position in_bytes(std::int64_t size) const {
     return {row * size, column * size, offset * size};
   }
 };
 
-/// Copies bytes from number `begin` on in whole steps; returns where it stopped.
+/// Copies bytes from byte `begin` on in whole steps; returns where it stopped.
 template <std::int64_t kStep>
 LINKED_NEURONS_FN std::int64_t copy_steps(
     char* to, const char* from, std::int64_t begin, std::int64_t end) {
@@ -85,12 +85,12 @@ struct CopyHalves {
 
   InTensor* base;
   Pair<InBuffer*> buffer;
-  Position start;
+  Position position;
 
   LINKED_NEURONS_FN void operator()(Target /*target*/, std::int64_t begin, std::int64_t end) const {
-    if (start.column == 0 && (end - begin) % start.row == 0) {
+    if (position.column == 0 && (end - begin) % position.row == 0) {
       // Short rows, as of few channels in channels-last tensors.
-      switch (start.row) {
+      switch (position.row) {
       case 16:
         return copy_rows<16>(begin, end);
       case 32:
@@ -103,11 +103,11 @@ struct CopyHalves {
         break;
       }
     }
-    Position at = start;
+    Position current = position;
     for (std::int64_t done = begin; done < end;) {
-      const std::int64_t n = std::min(at.row - at.column, end - done);
-      copy(at.offset, done, n);
-      at.advance(n);
+      const std::int64_t n = std::min(current.row - current.column, end - done);
+      copy(current.offset, done, n);
+      current.advance(n);
       done += n;
     }
   }
@@ -116,14 +116,15 @@ struct CopyHalves {
   template <std::int64_t kRow>
   LINKED_NEURONS_FN void copy_rows(std::int64_t begin, std::int64_t end) const {
     for (std::int64_t done = begin; done < end; done += kRow) {
-      copy(start.offset + 2 * (done - begin), done, std::integral_constant<std::int64_t, kRow>{});
+      copy(
+          position.offset + 2 * (done - begin), done, std::integral_constant<std::int64_t, kRow>{});
     }
   }
 
   template <class Size>
   LINKED_NEURONS_FN void copy(std::int64_t offset, std::int64_t done, const Size& n) const {
     InTensor* const pos = base + offset;
-    InTensor* const neg = pos + start.row;
+    InTensor* const neg = pos + position.row;
     if constexpr (kToBuffers) {
       copy_run(buffer.pos + done, pos, n);
       copy_run(buffer.neg + done, neg, n);
@@ -172,7 +173,7 @@ class BlockIO {
     return {target, stored_type, size, nontemporal, prefetch_distance(row, size)};
   }
 
-  /// `size` elements from number `first` on.
+  /// `size` elements from element `first` on.
   template <class C>
   LINKED_NEURONS_FN const C* read(
       const void* base, std::int64_t first, std::int64_t size, Buffer<C>& buffer) const {
@@ -184,16 +185,16 @@ class BlockIO {
     return buffer.numbers();
   }
 
-  /// The two halves that belong to the elements at a place of a linked tensor.
+  /// The two halves that belong to `size` elements from a position on in a linked tensor.
   template <class C>
   LINKED_NEURONS_FN Pair<const C*> read_halves(
-      const void* base, const Position& at, std::int64_t size, Buffer<C>& buffer) const {
-    prefetch_halves(base, at);
-    if (at.holds_block(size) && !converts()) {
-      const auto* const pos = static_cast<const C*>(base) + at.offset;
-      return {pos, pos + at.row};
+      const void* base, const Position& position, std::int64_t size, Buffer<C>& buffer) const {
+    prefetch_halves(base, position);
+    if (position.holds_block(size) && !converts()) {
+      const auto* const pos = static_cast<const C*>(base) + position.offset;
+      return {pos, pos + position.row};
     }
-    load_halves(base, at, size, buffer.bytes);
+    load_halves(base, position, size, buffer.bytes);
     return {buffer.numbers(), buffer.numbers() + kBlock};
   }
 
@@ -207,29 +208,29 @@ class BlockIO {
 
   /// Where to write such halves; if that is the buffer they are to be stored then.
   template <class C>
-  LINKED_NEURONS_FN Pair<C*> place_halves(
-      void* base, const Position& at, std::int64_t size, Buffer<C>& buffer) const {
-    if (at.holds_block(size) && !converts() && !nontemporal_) {
-      prefetch_halves(base, at);
-      auto* const pos = static_cast<C*>(base) + at.offset;
-      return {pos, pos + at.row};
+  LINKED_NEURONS_FN Pair<C*> destination_halves(
+      void* base, const Position& position, std::int64_t size, Buffer<C>& buffer) const {
+    if (position.holds_block(size) && !converts() && !nontemporal_) {
+      prefetch_halves(base, position);
+      auto* const pos = static_cast<C*>(base) + position.offset;
+      return {pos, pos + position.row};
     }
     return {buffer.numbers(), buffer.numbers() + kBlock};
   }
 
   template <class C>
   LINKED_NEURONS_FN void store_halves(
-      void* base, const Position& at, std::int64_t size, const Buffer<C>& buffer) const {
-    if (at.holds_block(size) && !converts()) {
-      store_nontemporal_halves(base, at, buffer.bytes);
+      void* base, const Position& position, std::int64_t size, const Buffer<C>& buffer) const {
+    if (position.holds_block(size) && !converts()) {
+      store_nontemporal_halves(base, position, buffer.bytes);
     } else {
-      store_other_halves(base, at, size, buffer.bytes);
+      store_other_halves(base, position, size, buffer.bytes);
     }
   }
 
   /// Where to write a block; if that is the buffer it is to be stored then.
   template <class C>
-  LINKED_NEURONS_FN C* place(
+  LINKED_NEURONS_FN C* destination(
       void* base, std::int64_t first, std::int64_t size, Buffer<C>& buffer) const {
     const bool here = size == kBlock && !converts() && !nontemporal_;
     return here ? static_cast<C*>(base) + first : buffer.numbers();
@@ -265,9 +266,9 @@ class BlockIO {
 
   /// As many bytes as two halves of a block have, further on. (The blocks before this one hold the
   /// first column + offset elements of the linked tensor, if one counts whole rows as a stream.)
-  LINKED_NEURONS_FN void prefetch_halves(const void* base, const Position& at) const {
+  LINKED_NEURONS_FN void prefetch_halves(const void* base, const Position& position) const {
     if (ahead_ != 0) {
-      const std::int64_t before = (at.column + at.offset) * element_size_;
+      const std::int64_t before = (position.column + position.offset) * element_size_;
       const char* const next = static_cast<const char*>(base) + before + ahead_;
       for (std::int64_t i = 0; i < 2 * kBlock * element_size_; i += kCacheLine) {
         LINKED_NEURONS_PREFETCH(next + i);
@@ -313,14 +314,14 @@ class BlockIO {
   }
 
   LINKED_NEURONS_NOINLINE void load_halves(
-      const void* base, const Position& at, std::int64_t size, void* buffer) const {
+      const void* base, const Position& position, std::int64_t size, void* buffer) const {
     if (!converts()) {
-      copy_from(base, at, size, buffer);
-    } else if (at.holds_block(size)) {
-      to_floats(static_cast<const std::uint16_t*>(base) + at.offset, at.row, buffer, 2);
+      copy_from(base, position, size, buffer);
+    } else if (position.holds_block(size)) {
+      to_floats(static_cast<const std::uint16_t*>(base) + position.offset, position.row, buffer, 2);
     } else {
       Elements elements = {};
-      copy_from(base, at, size, elements);
+      copy_from(base, position, size, elements);
       to_floats(elements, kBlock, buffer, 2);
     }
   }
@@ -332,9 +333,10 @@ class BlockIO {
   }
 
   LINKED_NEURONS_FN void store_nontemporal_halves(
-      void* base, const Position& at, const void* halves) const {
-    char* const pos = static_cast<char*>(base) + at.offset * element_size_;
-    store_nontemporal(target_, pos, at.row * element_size_, halves, kBlock * element_size_, 2);
+      void* base, const Position& position, const void* halves) const {
+    char* const pos = static_cast<char*>(base) + position.offset * element_size_;
+    store_nontemporal(
+        target_, pos, position.row * element_size_, halves, kBlock * element_size_, 2);
   }
 
   LINKED_NEURONS_NOINLINE void store_other(void* to, std::int64_t size, const void* buffer) const {
@@ -354,34 +356,36 @@ class BlockIO {
   }
 
   LINKED_NEURONS_NOINLINE void store_other_halves(
-      void* base, const Position& at, std::int64_t size, const void* buffer) const {
+      void* base, const Position& position, std::int64_t size, const void* buffer) const {
     if (!converts()) {
-      copy_to(base, at, size, buffer);
-    } else if (at.holds_block(size) && !nontemporal_) {
-      from_floats(buffer, static_cast<std::uint16_t*>(base) + at.offset, at.row, 2);
+      copy_to(base, position, size, buffer);
+    } else if (position.holds_block(size) && !nontemporal_) {
+      from_floats(buffer, static_cast<std::uint16_t*>(base) + position.offset, position.row, 2);
     } else {
       Elements elements;
       from_floats(buffer, elements, kBlock, 2);
-      if (at.holds_block(size)) {
-        store_nontemporal_halves(base, at, elements);
+      if (position.holds_block(size)) {
+        store_nontemporal_halves(base, position, elements);
       } else {
-        copy_to(base, at, size, elements);
+        copy_to(base, position, size, elements);
       }
     }
   }
 
   /// \param halves of elements as they are in memory, one behind the other.
-  void copy_to(void* base, const Position& at, std::int64_t size, const void* halves) const {
+  void copy_to(void* base, const Position& position, std::int64_t size, const void* halves) const {
     const auto* const pos = static_cast<const char*>(halves);
     const Pair<const char*> from = {pos, pos + kBlock * element_size_};
-    const CopyHalves<false> copy{static_cast<char*>(base), from, at.in_bytes(element_size_)};
+    const CopyHalves<false> copy{static_cast<char*>(base), from, position.in_bytes(element_size_)};
     run_on(target_, copy, 0, size * element_size_);
   }
 
-  void copy_from(const void* base, const Position& at, std::int64_t size, void* halves) const {
+  void copy_from(
+      const void* base, const Position& position, std::int64_t size, void* halves) const {
     auto* const pos = static_cast<char*>(halves);
     const Pair<char*> to = {pos, pos + kBlock * element_size_};
-    const CopyHalves<true> copy{static_cast<const char*>(base), to, at.in_bytes(element_size_)};
+    const CopyHalves<true> copy{
+        static_cast<const char*>(base), to, position.in_bytes(element_size_)};
     run_on(target_, copy, 0, size * element_size_);
   }
 

@@ -20,53 +20,53 @@ namespace linked_neurons::detail::cpu {
 /// The index of a parameter with a single value, which belongs to every element of the tensor.
 inline constexpr ParameterIndex kSingle = {std::numeric_limits<std::int64_t>::max(), 1};
 
-/// A place among a parameter's values, moving with the elements.
+/// Which of a parameter's values an element has, moving with the elements.
 class ParameterWalk {
  public:
   LINKED_NEURONS_NOINLINE ParameterWalk(const ParameterIndex& index, std::int64_t element)
-      : index_(index.count == 1 ? kSingle : index), number_(element / index_.inner % index_.count),
+      : index_(index.count == 1 ? kSingle : index), value_(element / index_.inner % index_.count),
         left_(index_.inner - element % index_.inner), step_(kBlock % index_.count) {}
 
   const ParameterIndex& index() const {
     return index_;
   }
 
-  std::int64_t number() const {
-    return number_;
+  std::int64_t value() const {
+    return value_;
   }
 
-  /// Elements from here on that have this number, where `inner` > 1.
+  /// Elements from here on that have this value, where `inner` > 1.
   std::int64_t left() const {
     return left_;
   }
 
-  /// Moves over a block: with `inner` > 1 one that has a single number.
+  /// Moves over a block: with `inner` > 1 one that has a single value.
   LINKED_NEURONS_FN void skip_block() {
     if (index_.inner == 1) {
-      number_ += step_;
-      number_ -= number_ >= index_.count ? index_.count : 0;
+      value_ += step_;
+      value_ -= value_ >= index_.count ? index_.count : 0;
       return;
     }
     left_ -= kBlock;
     if (left_ == 0) {
-      number_ = number_ + 1 == index_.count ? 0 : number_ + 1;
+      value_ = value_ + 1 == index_.count ? 0 : value_ + 1;
       left_ = index_.inner;
     }
   }
 
-  /// Moves over `size` elements; calls `body(number, done, n)` for each run of them whose values
-  /// are one and the same (inner > 1), or lie one after another (inner == 1), from `number` on.
+  /// Moves over `size` elements; calls `body(value, done, n)` for each run of them whose values
+  /// are one and the same (inner > 1), or lie one after another (inner == 1), from `value` on.
   template <class Body>
   LINKED_NEURONS_FN void advance(std::int64_t size, const Body& body) {
     for (std::int64_t done = 0; done < size;) {
       const bool adjacent = index_.inner == 1;
-      const std::int64_t n = std::min(adjacent ? index_.count - number_ : left_, size - done);
-      body(number_, done, n);
+      const std::int64_t n = std::min(adjacent ? index_.count - value_ : left_, size - done);
+      body(value_, done, n);
       done += n;
       left_ -= adjacent ? 0 : n;
       if (adjacent || left_ == 0) {
-        number_ += adjacent ? n : 1;
-        number_ = number_ == index_.count ? 0 : number_;
+        value_ += adjacent ? n : 1;
+        value_ = value_ == index_.count ? 0 : value_;
         left_ = index_.inner;
       }
     }
@@ -74,9 +74,9 @@ class ParameterWalk {
 
  private:
   ParameterIndex index_;
-  std::int64_t number_;
+  std::int64_t value_;
   std::int64_t left_;
-  std::int64_t step_; ///< from a block's first number to the next one's, where `inner` is 1
+  std::int64_t step_; ///< from a block's first value to the next one's, where `inner` is 1
 };
 
 /// The values of a parameter that go with a block's elements, one an element, block after block.
@@ -104,12 +104,12 @@ class BlockParameter {
       return buffer_;
     }
     const ParameterIndex& index = walk_.index();
-    const std::int64_t number = walk_.number();
-    if (repeats_ || (index.inner == 1 && number + kBlock <= index.count)) {
+    const std::int64_t value = walk_.value();
+    if (repeats_ || (index.inner == 1 && value + kBlock <= index.count)) {
       walk_.skip_block();
-      return (repeats_ ? buffer_ : values_) + number;
+      return (repeats_ ? buffer_ : values_) + value;
     }
-    if (number == filled_with_ && walk_.left() >= kBlock) {
+    if (value == filled_with_ && walk_.left() >= kBlock) {
       walk_.skip_block();
       return buffer_ + kBlock;
     }
@@ -123,12 +123,12 @@ class BlockParameter {
       return fill_halves();
     }
     const bool adjacent = walk_.index().inner == 1;
-    walk_.advance(kBlock, [&](std::int64_t number, std::int64_t done, std::int64_t n) {
+    walk_.advance(kBlock, [&](std::int64_t value, std::int64_t done, std::int64_t n) {
       if (adjacent) {
-        std::memcpy(buffer_ + done, values_ + number, n * sizeof(C));
+        std::memcpy(buffer_ + done, values_ + value, n * sizeof(C));
       } else {
         // A loop of constant length is vectorised whole; what is behind the run is overwritten.
-        std::fill_n(buffer_ + done, kBlock, values_[number]);
+        std::fill_n(buffer_ + done, kBlock, values_[value]);
       }
     });
     return buffer_;
@@ -138,9 +138,9 @@ class BlockParameter {
   /// second, and the block begins where as many elements are left of the first.
   const C* fill_halves() {
     const std::int64_t left = std::min(kBlock, walk_.left());
-    std::fill_n(buffer_, kBlock, values_[walk_.number()]);
+    std::fill_n(buffer_, kBlock, values_[walk_.value()]);
     walk_.advance(kBlock, [](std::int64_t, std::int64_t, std::int64_t) {});
-    filled_with_ = walk_.number();
+    filled_with_ = walk_.value();
     std::fill_n(buffer_ + kBlock, kBlock, values_[filled_with_]);
     return buffer_ + (kBlock - left);
   }
@@ -153,12 +153,12 @@ class BlockParameter {
   alignas(64) C buffer_[2 * kBlock] = {};
 };
 
-/// The trained slopes of a block's elements, one an element.
+/// The trained weights of a block's elements, one an element.
 template <class C>
-struct BlockSlopes {
+struct BlockWeights {
   BlockParameter<C> pos, neg;
 
-  BlockSlopes(const Weights& weight, std::int64_t element)
+  BlockWeights(const Weights& weight, std::int64_t element)
       : pos(weight.values.pos, weight.index, element, C(0)),
         neg(weight.values.neg, weight.index, element, C(0)) {}
 
@@ -169,8 +169,8 @@ struct BlockSlopes {
 
 /// Those of an activation without.
 template <class C>
-struct NoSlopes {
-  NoSlopes(const Weights& /*weight*/, std::int64_t /*element*/) {}
+struct NoWeights {
+  NoWeights(const Weights& /*weight*/, std::int64_t /*element*/) {}
 
   LINKED_NEURONS_FN Pair<const C*> next() {
     return {};
@@ -178,7 +178,7 @@ struct NoSlopes {
 };
 
 template <class Activation, class C>
-using SlopesOf = std::conditional_t<Activation::has_weight, BlockSlopes<C>, NoSlopes<C>>;
+using WeightsOf = std::conditional_t<Activation::has_weight, BlockWeights<C>, NoWeights<C>>;
 
 /// The bias of a block's elements; where there is none, the number that changes no other in a sum
 /// (not +0, which turns -0 into +0).
@@ -241,24 +241,24 @@ class BlockSums {
       : target_(target), walk_(index, element), sums_(static_cast<C*>(sums)),
         repeats_(walk_.index().inner == 1 && kBlock % index.count == 0) {}
 
-  /// Where the next block's numbers are to be added.
-  LINKED_NEURONS_FN C* place(std::int64_t size) {
+  /// The sums to which the next block's numbers are to be added, one an element.
+  LINKED_NEURONS_FN C* of_block(std::int64_t size) {
     const ParameterIndex& index = walk_.index();
     if (size < kBlock) {
       finish(); // what is added behind the last element does not count
       return shared_;
     }
     if (index.inner == 1) {
-      return walk_.number() + kBlock <= index.count ? sums_ + walk_.number() : shared_;
+      return walk_.value() + kBlock <= index.count ? sums_ + walk_.value() : shared_;
     }
     // A block that comes to a next value adds to its sums as well, which follow.
     return index.inner < kBlock ? shared_ : shared_ + (kBlock - std::min(kBlock, walk_.left()));
   }
 
-  /// Moves to the next block, once the numbers of this one were added at `place`.
-  LINKED_NEURONS_FN void move_on(std::int64_t size, const C* place) {
+  /// Moves to the next block, once the numbers of this one were added to `sums`.
+  LINKED_NEURONS_FN void finish_block(std::int64_t size, const C* sums) {
     const bool values_last =
-        walk_.index().inner == 1 ? repeats_ || place != shared_ : walk_.left() > kBlock;
+        walk_.index().inner == 1 ? repeats_ || sums != shared_ : walk_.left() > kBlock;
     if (values_last && size == kBlock) {
       walk_.skip_block();
     } else {
@@ -271,7 +271,7 @@ class BlockSums {
     if (repeats_) {
       add_shared(kBlock);
     } else if (walk_.index().inner >= kBlock) {
-      add_run(walk_.number(), 0, kBlock);
+      add_run(walk_.value(), 0, kBlock);
       std::fill_n(shared_, kBlock, C(0));
     }
   }
@@ -279,26 +279,26 @@ class BlockSums {
  private:
   LINKED_NEURONS_NOINLINE void add_shared(std::int64_t size) {
     if (walk_.index().inner >= kBlock && size == kBlock) {
-      add_run(walk_.number(), 0, kBlock);
+      add_run(walk_.value(), 0, kBlock);
       std::copy_n(shared_ + kBlock, kBlock, shared_);
       std::fill_n(shared_ + kBlock, kBlock, C(0));
       walk_.advance(size, [](std::int64_t, std::int64_t, std::int64_t) {});
       return;
     }
-    walk_.advance(size, [this](std::int64_t number, std::int64_t done, std::int64_t n) {
-      add_run(number, done, n);
+    walk_.advance(size, [this](std::int64_t value, std::int64_t done, std::int64_t n) {
+      add_run(value, done, n);
     });
     std::fill_n(shared_, kBlock, C(0));
   }
 
-  /// The `n` shared sums from `done` on belong to the value `number`, or to those from it on.
-  void add_run(std::int64_t number, std::int64_t done, std::int64_t n) {
+  /// The `n` shared sums from `done` on belong to the value `value`, or to those from it on.
+  void add_run(std::int64_t value, std::int64_t done, std::int64_t n) {
     if (walk_.index().inner > 1) {
-      run_on(target_, AddUp<C>{shared_, sums_ + number}, done, done + n);
+      run_on(target_, AddUp<C>{shared_, sums_ + value}, done, done + n);
       return;
     }
     for (std::int64_t i = 0; i < n; ++i) {
-      sums_[number + i] += shared_[done + i];
+      sums_[value + i] += shared_[done + i];
     }
   }
 

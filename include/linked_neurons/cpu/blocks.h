@@ -33,15 +33,15 @@ struct ForwardBlocks {
     const auto io = BlockIO::of<C>(target, stored_type, nontemporal, args.row);
     Buffer<C> input;
     Buffer<C> output;
-    SlopesOf<Activation, C> slopes(args.weight, begin * kBlock);
+    WeightsOf<Activation, C> weights(args.weight, begin * kBlock);
     BiasOf<C> bias(args.bias, begin * kBlock);
-    Position at = Position::of(begin * kBlock, args.row);
-    for (std::int64_t block = begin; block < end; ++block, at.advance(kBlock)) {
+    Position position = Position::of(begin * kBlock, args.row);
+    for (std::int64_t block = begin; block < end; ++block, position.advance(kBlock)) {
       const std::int64_t first = block * kBlock;
       const std::int64_t size = std::min(kBlock, args.numel - first);
       const Z z{io.read(args.input, first, size, input), bias.next()};
-      const Pair<C*> y = io.place_halves(args.output, at, size, output);
-      compute(z, slopes.next(), y);
+      const Pair<C*> y = io.destination_halves(args.output, position, size, output);
+      compute(z, weights.next(), y);
       if constexpr (Activation::saved == Saved::masks) {
         if (args.masks != nullptr) {
           BlockMasks masks;
@@ -51,7 +51,7 @@ struct ForwardBlocks {
         }
       }
       if (y.pos == output.numbers()) {
-        io.store_halves(args.output, at, size, output);
+        io.store_halves(args.output, position, size, output);
       }
     }
     io.finish();
@@ -72,14 +72,14 @@ struct ForwardBlocks {
   };
 
   LINKED_NEURONS_FN static void compute(
-      const Z& z, const Pair<const C*>& slopes, const Pair<C*>& output) {
+      const Z& z, const Pair<const C*>& weights, const Pair<C*>& output) {
     LINKED_NEURONS_INDEPENDENT
     for (std::int64_t i = 0; i < kBlock; ++i) {
-      Pair<C> slope = {};
+      Pair<C> weight = {};
       if constexpr (Activation::has_weight) {
-        slope = {slopes.pos[i], slopes.neg[i]};
+        weight = {weights.pos[i], weights.neg[i]};
       }
-      const auto y = detail::forward<Activation>(z[i], slope);
+      const auto y = detail::forward<Activation>(z[i], weight);
       output.pos[i] = copy_of(y.pos);
       output.neg[i] = copy_of(y.neg);
     }
@@ -117,7 +117,7 @@ struct BackwardBlocks {
     Buffer<C> output;
     Buffer<C> grad;
     Buffer<C> grad_input;
-    SlopesOf<Activation, C> slopes(args.weight, begin * kBlock);
+    WeightsOf<Activation, C> weights(args.weight, begin * kBlock);
     BiasOf<C> bias(args.bias, begin * kBlock);
     BlockSums<C> pos_sums(target, args.weight.index, begin * kBlock, args.grad_weight.pos);
     BlockSums<C> neg_sums(target, args.weight.index, begin * kBlock, args.grad_weight.neg);
@@ -126,12 +126,12 @@ struct BackwardBlocks {
     if (args.grad_is_uniform) {
       in.grad = io.fill_halves(args.grad, grad);
     }
-    Position at = Position::of(begin * kBlock, args.row);
-    for (std::int64_t block = begin; block < end; ++block, at.advance(kBlock)) {
+    Position position = Position::of(begin * kBlock, args.row);
+    for (std::int64_t block = begin; block < end; ++block, position.advance(kBlock)) {
       const std::int64_t first = block * kBlock;
       const std::int64_t size = std::min(kBlock, args.numel - first);
       if (!args.grad_is_uniform) {
-        in.grad = io.read_halves(args.grad, at, size, grad);
+        in.grad = io.read_halves(args.grad, position, size, grad);
       }
       if constexpr (Activation::saved == Saved::input) {
         in.input = io.read(args.input_or_output, first, size, input);
@@ -139,12 +139,12 @@ struct BackwardBlocks {
       } else if (
           saves_output<Activation>(kWeightGradients) ||
           (Activation::output_tells_masks && args.masks == nullptr)) {
-        in.output = io.read_halves(args.input_or_output, at, size, output);
+        in.output = io.read_halves(args.input_or_output, position, size, output);
       }
-      in.slopes = slopes.next();
-      C* const grad_z = io.place(args.grad_input, first, size, grad_input);
+      in.weights = weights.next();
+      C* const grad_z = io.destination(args.grad_input, first, size, grad_input);
       if constexpr (kWeightGradients) {
-        in.sums = {pos_sums.place(size), neg_sums.place(size)};
+        in.sums = {pos_sums.of_block(size), neg_sums.of_block(size)};
       }
       if constexpr (Activation::saved == Saved::masks) {
         compute(in, masks_of<Activation, C>(args.masks, block, in.output), grad_z);
@@ -153,16 +153,16 @@ struct BackwardBlocks {
       }
       // The sums take their addends before these are rounded.
       if constexpr (kWeightGradients) {
-        pos_sums.move_on(size, in.sums.pos);
-        neg_sums.move_on(size, in.sums.neg);
+        pos_sums.finish_block(size, in.sums.pos);
+        neg_sums.finish_block(size, in.sums.neg);
       }
       if (args.grad_bias != nullptr) {
-        C* const sum = bias_sums.place(size);
+        C* const sum = bias_sums.of_block(size);
         LINKED_NEURONS_INDEPENDENT
         for (std::int64_t i = 0; i < kBlock; ++i) {
           sum[i] += grad_z[i];
         }
-        bias_sums.move_on(size, sum);
+        bias_sums.finish_block(size, sum);
       }
       if (grad_z == grad_input.numbers()) {
         io.store(args.grad_input, first, size, grad_input);
@@ -186,8 +186,8 @@ struct BackwardBlocks {
     const C* input;
     const C* bias;
     Pair<const C*> output;
-    Pair<const C*> slopes;
-    Pair<C*> sums; ///< one an element, of the slopes' gradients
+    Pair<const C*> weights;
+    Pair<C*> sums; ///< one an element, of the weights' gradients
   };
 
   LINKED_NEURONS_FN static void compute(const Block& in, const BlockMasks& masks, C* grad_z) {
@@ -218,16 +218,16 @@ struct BackwardBlocks {
     } else if constexpr (saves_output<Activation>(kWeightGradients)) {
       saved.output = {in.output.pos[i], in.output.neg[i]};
     }
-    Pair<C> slope = {};
+    Pair<C> weight = {};
     if constexpr (Activation::has_weight) {
-      slope = {in.slopes.pos[i], in.slopes.neg[i]};
+      weight = {in.weights.pos[i], in.weights.neg[i]};
     }
     const Pair<C> grad = {in.grad.pos[i], in.grad.neg[i]};
-    grad_z[i] = detail::backward<Activation>(saved, grad, slope);
+    grad_z[i] = detail::backward<Activation>(saved, grad, weight);
     if constexpr (kWeightGradients) {
-      const auto weight = detail::weight_gradient<Activation>(saved, grad, slope);
-      in.sums.pos[i] += weight.pos;
-      in.sums.neg[i] += weight.neg;
+      const auto each = detail::weight_gradient<Activation>(saved, grad, weight);
+      in.sums.pos[i] += each.pos;
+      in.sums.neg[i] += each.neg;
     }
   }
 };
@@ -249,16 +249,16 @@ struct BackwardSelectBlocks {
     if (args.grad_is_uniform) {
       in = io.fill_halves(args.grad, grad);
     }
-    Position at = Position::of(begin * kBlock, args.row);
-    for (std::int64_t block = begin; block < end; ++block, at.advance(kBlock)) {
+    Position position = Position::of(begin * kBlock, args.row);
+    for (std::int64_t block = begin; block < end; ++block, position.advance(kBlock)) {
       const std::int64_t first = block * kBlock;
       const std::int64_t size = std::min(kBlock, args.numel - first);
       if (!args.grad_is_uniform) {
-        in = io.read_halves(args.grad, at, size, grad);
+        in = io.read_halves(args.grad, position, size, grad);
       }
       Pair<const T*> y = {};
       if (args.masks == nullptr) {
-        y = io.read_halves(args.input_or_output, at, size, output);
+        y = io.read_halves(args.input_or_output, position, size, output);
       }
       const auto masks = masks_of<Activation, T>(args.masks, block, y);
       if (masks.has_both()) {
@@ -267,7 +267,7 @@ struct BackwardSelectBlocks {
         run_on(target, wide, block, block + 1);
         continue;
       }
-      T* const grad_z = io.place(args.grad_input, first, size, grad_input);
+      T* const grad_z = io.destination(args.grad_input, first, size, grad_input);
       select(in, masks, grad_z);
       if (grad_z == grad_input.numbers()) {
         io.store(args.grad_input, first, size, grad_input);

@@ -75,12 +75,12 @@ LINKED_NEURONS_FN void store_nontemporal(
     const void* from,
     std::int64_t bytes,
     std::int64_t runs) {
-  auto* const place = static_cast<char*>(to);
+  auto* const destination = static_cast<char*>(to);
   const auto* const source = static_cast<const char*>(from);
   if (target == Target::avx512) {
-    store_nontemporal_avx512(place, step, source, bytes, runs);
+    store_nontemporal_avx512(destination, step, source, bytes, runs);
   } else {
-    store_nontemporal_avx2(place, step, source, bytes, runs);
+    store_nontemporal_avx2(destination, step, source, bytes, runs);
   }
 }
 

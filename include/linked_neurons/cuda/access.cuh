@@ -141,12 +141,12 @@ struct PerElement {
   }
 };
 
-/// Where an element finds a trained parameter: number (i / inner) % count.
+/// Where an element finds a trained parameter: its value (i / inner) % count.
 template <class Index>
 struct ParameterPlaces {
   IntDivider<Index> inner;
   IntDivider<Index> count;
-  /// Whether each vector's numbers lie together, at the alignment of a vector: channels last.
+  /// Whether each vector's values lie together, at the alignment of a vector: channels last.
   bool vectorized;
 };
 
@@ -158,7 +158,7 @@ struct IntDividers {
   ParameterPlaces<Index> bias;
 };
 
-/// The numbers of `N` neighbouring elements in each of `values`, which are of type C.
+/// The values of `N` neighbouring elements in each of `values`, which are of type C.
 template <int N, class C, class Index, int kArrays>
 LINKED_NEURONS_FN void read_parameters(
     const void* const (&values)[kArrays],
@@ -166,20 +166,20 @@ LINKED_NEURONS_FN void read_parameters(
     Index first,
     AlignedVector<C, N> (&vectors)[kArrays]) {
   const Index above = places.inner.divide(first);
-  Index number = above - places.count.divisor * places.count.divide(above);
+  Index value = above - places.count.divisor * places.count.divide(above);
   Index left = places.inner.divisor - (first - above * places.inner.divisor);
   if (places.vectorized) {
     LINKED_NEURONS_UNROLL
     for (int array = 0; array < kArrays; ++array) {
       vectors[array] = *reinterpret_cast<const AlignedVector<C, N>*>(
-          static_cast<const C*>(values[array]) + number);
+          static_cast<const C*>(values[array]) + value);
     }
     return;
   }
   if (left >= N) {
     LINKED_NEURONS_UNROLL
     for (int array = 0; array < kArrays; ++array) {
-      vectors[array] = filled<N>(static_cast<const C*>(values[array])[number]);
+      vectors[array] = filled<N>(static_cast<const C*>(values[array])[value]);
     }
     return;
   }
@@ -187,22 +187,22 @@ LINKED_NEURONS_FN void read_parameters(
   for (int i = 0; i < N; ++i) {
     LINKED_NEURONS_UNROLL
     for (int array = 0; array < kArrays; ++array) {
-      vectors[array].val[i] = static_cast<const C*>(values[array])[number];
+      vectors[array].val[i] = static_cast<const C*>(values[array])[value];
     }
     if (--left == 0) {
       left = places.inner.divisor;
-      number = number + 1 == places.count.divisor ? 0 : number + 1;
+      value = value + 1 == places.count.divisor ? 0 : value + 1;
     }
   }
 }
 
-/// The slopes of `N` neighbouring elements.
+/// The weights of `N` neighbouring elements.
 template <int N, class C, class Index>
 LINKED_NEURONS_FN Pair<AlignedVector<C, N>> read_weights(
     const detail::Weights& weight, const ParameterPlaces<Index>& places, Index first) {
-  AlignedVector<C, N> slopes[2];
-  read_parameters({weight.values.pos, weight.values.neg}, places, first, slopes);
-  return {slopes[0], slopes[1]};
+  AlignedVector<C, N> weights[2];
+  read_parameters({weight.values.pos, weight.values.neg}, places, first, weights);
+  return {weights[0], weights[1]};
 }
 
 /// The bias of `N` neighbouring elements; where there is none, the number that changes no other in

@@ -51,9 +51,9 @@ __global__ void __launch_bounds__(kThreads)
     if (first >= rows.numel) {
       return;
     }
-    Pair<AlignedVector<C, kVectorSize<T>>> slopes = {};
+    Pair<AlignedVector<C, kVectorSize<T>>> weights = {};
     if constexpr (Activation::has_weight) {
-      slopes = read_weights<kVectorSize<T>, C>(args.weight, dividers.weight, first);
+      weights = read_weights<kVectorSize<T>, C>(args.weight, dividers.weight, first);
     }
     const auto bias = read_bias<kVectorSize<T>, C>(args.bias, dividers.bias, first);
     Pair<AlignedVector<T>> output;
@@ -61,7 +61,8 @@ __global__ void __launch_bounds__(kThreads)
     LINKED_NEURONS_UNROLL
     for (int i = 0; i < kVectorSize<T>; ++i) {
       const C z = detail::load(input[g].val[i]) + bias.val[i];
-      const auto y = detail::forward<Activation>(z, Pair<C>{slopes.pos.val[i], slopes.neg.val[i]});
+      const auto y =
+          detail::forward<Activation>(z, Pair<C>{weights.pos.val[i], weights.neg.val[i]});
       output.pos.val[i] = detail::store<T>(y.pos);
       output.neg.val[i] = detail::store<T>(y.neg);
       if constexpr (Activation::saved == Saved::masks) {
@@ -169,9 +170,9 @@ __global__ void __launch_bounds__(kThreads)
     if (first >= rows.numel) {
       return;
     }
-    Pair<AlignedVector<C, kVectorSize<T>>> slopes = {};
+    Pair<AlignedVector<C, kVectorSize<T>>> weights = {};
     if constexpr (Activation::has_weight) {
-      slopes = read_weights<kVectorSize<T>, C>(args.weight, dividers.weight, first);
+      weights = read_weights<kVectorSize<T>, C>(args.weight, dividers.weight, first);
     }
     AlignedVector<T> grad_input;
     LINKED_NEURONS_UNROLL
@@ -179,7 +180,7 @@ __global__ void __launch_bounds__(kThreads)
       const Pair<C> grad = {
           detail::load(vectors[g].grad.pos.val[i]), detail::load(vectors[g].grad.neg.val[i])};
       grad_input.val[i] = detail::store<T>(detail::backward<Activation>(
-          saved_values(vectors[g], i), grad, Pair<C>{slopes.pos.val[i], slopes.neg.val[i]}));
+          saved_values(vectors[g], i), grad, Pair<C>{weights.pos.val[i], weights.neg.val[i]}));
     }
     A::write(args.grad_input, first, rows, grad_input);
   }

@@ -57,7 +57,7 @@ void with_index(std::int64_t numel, const Stream& stream, const Body& body) {
   }
 }
 
-/// Whether each vector's numbers lie together, at the alignment of a vector.
+/// Whether each vector's values lie together, at the alignment of a vector.
 template <class T>
 bool is_vectorized(const ParameterIndex& index, std::initializer_list<const void*> values) {
   return index.inner == 1 && index.count % kVectorSize<T> == 0 &&

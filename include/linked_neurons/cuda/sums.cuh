@@ -1,8 +1,8 @@
 /// \file
 /// Backward with the parameters' gradients in the same pass, in two deterministic steps.
 ///
-/// The input is seen as [repeats][period], the period being the shortest after which slopes and
-/// bias repeat. A thread keeps to one place in the period, so its parameters and its sums stay in
+/// The input is seen as [repeats][period], the period being the shortest after which weights and
+/// bias repeat. A thread keeps to one element of the period, so its parameters and its sums stay in
 /// registers while it walks down the repeats; a block adds its threads' sums in shared memory and
 /// writes them to `partial`, and a second kernel adds the blocks'. No atomics: the same bits at
 /// each run.
@@ -23,7 +23,7 @@ struct Columns {
   bool merged; ///< a vector's elements all have the same parameters, so they give one sum
 };
 
-/// What a thread adds up for its `N` elements: the bias' gradient, and those of both slopes.
+/// What a thread adds up for its `N` elements: the bias' gradient, and those of both weights.
 template <class C, int N, bool kWeightGradients>
 struct ThreadSums {
   static constexpr int kPlanes = kWeightGradients ? 3 : 1;
@@ -72,13 +72,13 @@ __global__ void __launch_bounds__(kThreads) backward_sums_kernel(
   const std::uint32_t row = columns.width.divide(threadIdx.x);
   const Index column = static_cast<Index>(blockIdx.x) * columns.width.divisor + threadIdx.x -
                        row * columns.width.divisor;
-  const Index place = column * N;
-  const bool active = row < columns.height && place < columns.period;
+  const Index element = column * N;
+  const bool active = row < columns.height && element < columns.period;
   Sums sums = {};
   if (active) {
-    Pair<AlignedVector<C, N>> slopes = {};
+    Pair<AlignedVector<C, N>> weights = {};
     if constexpr (Activation::has_weight) {
-      slopes = read_weights<N, C>(args.weight, dividers.weight, place);
+      weights = read_weights<N, C>(args.weight, dividers.weight, element);
     }
     const Index begin = blockIdx.y * columns.repeats_per_slice;
     const Index end = begin + columns.repeats_per_slice < columns.repeats
@@ -86,7 +86,7 @@ __global__ void __launch_bounds__(kThreads) backward_sums_kernel(
                           : columns.repeats;
     LINKED_NEURONS_UNROLL_TWICE
     for (Index repeat = begin + row; repeat < end; repeat += columns.height) {
-      const Index first = repeat * columns.period + place;
+      const Index first = repeat * columns.period + element;
       Rows<Index> visible = dividers.rows;
       visible.numel = N == 1 ? first + 1 : visible.numel;
       const auto vector =
@@ -96,13 +96,13 @@ __global__ void __launch_bounds__(kThreads) backward_sums_kernel(
       for (int i = 0; i < N; ++i) {
         const Pair<C> grad = {
             detail::load(vector.grad.pos.val[i]), detail::load(vector.grad.neg.val[i])};
-        const Pair<C> slope = {slopes.pos.val[i], slopes.neg.val[i]};
+        const Pair<C> weight = {weights.pos.val[i], weights.neg.val[i]};
         const auto saved = saved_values(vector, i);
-        const C grad_z = detail::backward<Activation>(saved, grad, slope);
+        const C grad_z = detail::backward<Activation>(saved, grad, weight);
         grad_input.val[i] = detail::store<T>(grad_z);
         sums.plane[0].val[i] += grad_z;
         if constexpr (kWeightGradients) {
-          const auto each = detail::weight_gradient<Activation>(saved, grad, slope);
+          const auto each = detail::weight_gradient<Activation>(saved, grad, weight);
           sums.plane[1].val[i] += each.pos;
           sums.plane[2].val[i] += each.neg;
         }
@@ -128,7 +128,7 @@ __global__ void __launch_bounds__(kThreads) backward_sums_kernel(
     } else {
       LINKED_NEURONS_UNROLL
       for (int i = 0; i < N; ++i) {
-        slice[plane * stride + place + i] = each.val[i];
+        slice[plane * stride + element + i] = each.val[i];
       }
     }
   }
@@ -162,9 +162,9 @@ __global__ void __launch_bounds__(kThreads) add_partial_kernel(
   const PlaneSums<C, Index> own = all.plane[blockIdx.y];
   const std::uint32_t row = own.width.divide(threadIdx.x);
   const std::uint32_t height = own.width.divide(kThreads);
-  const Index number =
+  const Index value =
       static_cast<Index>(blockIdx.x) * own.width.divisor + threadIdx.x - row * own.width.divisor;
-  const bool active = own.total != nullptr && row < height && number < own.count;
+  const bool active = own.total != nullptr && row < height && value < own.count;
   Sums sums = {};
   if (active) {
     const Index inner = own.inner.divisor;
@@ -172,13 +172,13 @@ __global__ void __launch_bounds__(kThreads) add_partial_kernel(
       const Index above = own.inner.divide(addend);
       const Index slice = own.repeats.divide(above);
       const Index repeat = above - slice * own.repeats.divisor;
-      const Index place = (repeat * own.count + number) * inner + addend - above * inner;
-      sums.plane[0].val[0] += partial[(slice * planes + blockIdx.y) * stride + place];
+      const Index element = (repeat * own.count + value) * inner + addend - above * inner;
+      sums.plane[0].val[0] += partial[(slice * planes + blockIdx.y) * stride + element];
     }
   }
   add_rows(shared, sums, row, own.width.divisor, height);
   if (active && row == 0) {
-    own.total[number] = sums.plane[0].val[0];
+    own.total[value] = sums.plane[0].val[0];
   }
 }
 

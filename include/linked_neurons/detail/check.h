@@ -92,35 +92,41 @@ inline void check_bias(
       bias.sizes());
 }
 
-/// Checks the slopes that go with a checked input; returns which kind they are.
+/// Which shape a weight of these sizes has, beside an input of so many channels.
+/// \tparam Int std::int64_t, or a symbolic number, as in `Sizes`.
+template <class Sizes, class Int>
+ParameterShape parameter_shape(const Sizes& sizes, const Int& channels) {
+  if (sizes.empty() || (sizes.size() == 1 && sizes[0] == 1)) {
+    return ParameterShape::one;
+  }
+  const bool is_per_channel = sizes.size() == 1 && sizes[0] == channels;
+  return is_per_channel ? ParameterShape::per_channel : ParameterShape::per_element;
+}
+
+/// Checks the weights that go with a checked input; returns which shape they have.
 /// \throws c10::Error
 inline ParameterShape check_weight(
     const char* name, const Pair<at::Tensor>& weight, const at::Tensor& input, std::int64_t dim) {
   const auto elements = input.sizes().slice(1);
-  const auto check_one = [&](const char* which, const at::Tensor& slopes) {
-    check_parameter(name, which, slopes, input);
-    if (slopes.numel() == 1 && slopes.dim() <= 1) {
-      return ParameterShape::one;
-    }
-    if (slopes.dim() == 1 && slopes.size(0) == input.size(dim)) {
-      return ParameterShape::per_channel;
-    }
+  const auto check_one = [&](const char* which, const at::Tensor& tensor) {
+    check_parameter(name, which, tensor, input);
+    const auto shape = parameter_shape(tensor.sizes(), input.size(dim));
     TORCH_CHECK(
-        slopes.sizes() == elements,
+        shape != ParameterShape::per_element || tensor.sizes() == elements,
         name,
         ": expected ",
         which,
-        " to have 1 slope, ",
+        " to have 1 weight, ",
         input.size(dim),
         " (the channels at dim ",
         dim,
         ") or one an element (shape ",
         elements,
         "), got ",
-        slopes.numel(),
+        tensor.numel(),
         " of shape ",
-        slopes.sizes());
-    return ParameterShape::per_element;
+        tensor.sizes());
+    return shape;
   };
   const ParameterShape pos = check_one("weight_pos", weight.pos);
   const ParameterShape neg = check_one("weight_neg", weight.neg);

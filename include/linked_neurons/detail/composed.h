@@ -41,25 +41,25 @@ inline Pair<at::Tensor> halves(const at::Tensor& tensor, std::int64_t dim) {
       widened(tensor.narrow(dim, 0, channels)), widened(tensor.narrow(dim, channels, channels))};
 }
 
-/// The sizes with which slopes (or a bias: one number a channel) broadcast against an input of
+/// The sizes with which a weight (or a bias: one number a channel) broadcasts against an input of
 /// `axes` axes.
 inline at::DimVector broadcast_sizes(
-    const at::Tensor& slopes, ParameterShape kind, std::int64_t dim, std::int64_t axes) {
-  at::DimVector sizes(slopes.sizes().begin(), slopes.sizes().end());
+    const at::Tensor& weight, ParameterShape kind, std::int64_t dim, std::int64_t axes) {
+  at::DimVector sizes(weight.sizes().begin(), weight.sizes().end());
   if (kind == ParameterShape::per_channel) {
     sizes.resize(axes - dim, 1);
   }
   return sizes;
 }
 
-/// The slopes as they broadcast against `like`, in the type that computes.
+/// Both weights as they broadcast against `like`, in the type that computes.
 inline Pair<at::Tensor> broadcast(
     const Pair<at::Tensor>& weight, ParameterShape kind, const at::Tensor& like, std::int64_t dim) {
   if (!weight.pos.defined()) {
     return {};
   }
-  const auto one = [&](const at::Tensor& slopes) {
-    return widened(slopes.view(broadcast_sizes(slopes, kind, dim, like.dim())));
+  const auto one = [&](const at::Tensor& each) {
+    return widened(each.view(broadcast_sizes(each, kind, dim, like.dim())));
   };
   return {one(weight.pos), one(weight.neg)};
 }
@@ -147,13 +147,13 @@ Gradients backward(
   }
   const auto grads = halves(grad, dim);
   const auto& weight = parameters.weight;
-  const auto slopes = broadcast(weight, kind, grad, dim);
+  const auto broadcast_weight = broadcast(weight, kind, grad, dim);
   Gradients result;
-  const at::Tensor grad_z = detail::backward<Activation>(saved, grads, slopes);
+  const at::Tensor grad_z = detail::backward<Activation>(saved, grads, broadcast_weight);
   result.input = grad_z.to(grad.scalar_type());
   if constexpr (Activation::has_weight) {
     if (wanted.weight) {
-      const auto each = detail::weight_gradient<Activation>(saved, grads, slopes);
+      const auto each = detail::weight_gradient<Activation>(saved, grads, broadcast_weight);
       result.parameters.weight = {
           sum_for(weight.pos, kind, each.pos, dim), sum_for(weight.neg, kind, each.neg, dim)};
     }

@@ -14,7 +14,7 @@
 
 namespace linked_neurons::detail {
 
-/// Where the slopes of one half, or a bias, lie for an input of a given layout.
+/// Where the weights of one half, or a bias, lie for an input of a given layout.
 class ParameterView {
  public:
   ParameterView(ParameterShape kind, const Layout& layout) : kind_(kind) {

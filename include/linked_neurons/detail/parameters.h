@@ -8,7 +8,7 @@
 
 namespace linked_neurons::detail {
 
-/// How many slopes a half has.
+/// How many weights a half has.
 enum class ParameterShape { one, per_channel, per_element };
 
 /// What a layer computes with besides its input; undefined where it has none.

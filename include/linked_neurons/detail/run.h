@@ -94,7 +94,7 @@ struct ForwardResult {
 };
 
 /// \param backend the kernels, or null for the composed path.
-/// \param kind of the slopes; meaningless for an activation without.
+/// \param kind of the weights; meaningless for an activation without.
 template <class Activation>
 ForwardResult run_forward(
     const Backend* backend,

@@ -16,14 +16,14 @@
 
 namespace linked_neurons::detail {
 
-/// Where an element finds a trained parameter (slopes, a bias): that of element i is number
+/// Where an element finds a trained parameter (a weight, a bias): that of element i is value
 /// (i / inner) % count.
 struct ParameterIndex {
   std::int64_t inner = 1;
   std::int64_t count = 1;
 };
 
-/// The slopes of both halves, of the type that computes.
+/// The weights of both halves, of the type that computes.
 struct Weights {
   Pair<const void*> values; ///< null for an activation without weights
   ParameterIndex index;
@@ -48,7 +48,8 @@ struct ForwardArguments {
 };
 
 /// What backward is given. Gradients of parameters are sums over the elements of each value, of the
-/// type that computes: one number a slope and one a channel. They are null where not wanted.
+/// type that computes: one number a weight and one a channel of the bias. They are null where not
+/// wanted.
 struct BackwardArguments {
   const void* grad;            ///< with respect to the output; one element if `grad_is_uniform`
   const void* input_or_output; ///< the input, or the output, or null, as the activation's `saved`
@@ -112,7 +113,7 @@ LINKED_NEURONS_FN Pair<T> weight_gradient(
   }
 }
 
-/// Whether backward reads the result, given whether it computes the slopes' gradients.
+/// Whether backward reads the result, given whether it computes the weights' gradients.
 template <class Activation>
 constexpr bool saves_output(bool weight_gradients) {
   return Activation::saved == Saved::output ||

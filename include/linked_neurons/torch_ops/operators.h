@@ -41,11 +41,7 @@ inline Parameters parameters_from(at::TensorList weights, const OptionalTensor& 
 
 /// What check_weight() returned, for an input with this many channels.
 inline ParameterShape weight_shape(at::TensorList weights, const c10::SymInt& channels) {
-  if (weights.empty() || (weights[0].dim() <= 1 && weights[0].sym_numel() == 1)) {
-    return ParameterShape::one;
-  }
-  const bool is_vector = weights[0].dim() == 1 && weights[0].sym_size(0) == channels;
-  return is_vector ? ParameterShape::per_channel : ParameterShape::per_element;
+  return weights.empty() ? ParameterShape::one : parameter_shape(weights[0].sym_sizes(), channels);
 }
 
 /// The output for an input of symbolic sizes, laid out as layout.h has it.
