@@ -31,7 +31,7 @@ struct Pair {
   T neg; ///< belongs to g(-z), the last C channels
 };
 
-/// What a layer keeps from forward for backward.
+/// What a layer saves in forward for backward.
 enum class Saved {
   /// z itself: always possible. `backward(const T& z, const Pair<T>& grad)`.
   input,

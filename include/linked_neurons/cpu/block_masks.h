@@ -1,5 +1,5 @@
 /// \file
-/// The masks that the CPU loops keep of a block.
+/// The masks that the CPU loops save of a block.
 #pragma once
 
 #include <linked_neurons/cpu/stored_type.h>
@@ -17,7 +17,7 @@ inline constexpr int kLanes = kMaskLayout.lanes;
 inline constexpr int kEach = kMaskLayout.each;
 static_assert(std::int64_t{kLanes} * kEach == kBlock);
 
-/// The masks of a block, as they are kept.
+/// The masks of a block, as they lie in memory.
 struct BlockMasks {
   std::uint8_t lane[kLanes];
 

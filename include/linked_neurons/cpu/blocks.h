@@ -86,21 +86,21 @@ struct ForwardBlocks {
   }
 };
 
-/// The masks of a block: those that forward kept, or what the output tells where it kept none.
+/// The masks of a block: those that forward saved, or what the output tells where it saved none.
 /// \param output read in the second case only.
 template <class Activation, class C>
 LINKED_NEURONS_FN BlockMasks
-masks_of(const std::uint8_t* kept, std::int64_t block, const Pair<const C*>& output) {
+masks_of(const std::uint8_t* saved, std::int64_t block, const Pair<const C*>& output) {
   BlockMasks masks;
   if constexpr (Activation::output_tells_masks) {
-    if (kept == nullptr) {
+    if (saved == nullptr) {
       find_masks<C>(masks, [&](int i) LINKED_NEURONS_INLINE {
         return Activation::masks_of_output(Pair<C>{output.pos[i], output.neg[i]});
       });
       return masks;
     }
   }
-  std::memcpy(&masks, kept + block * sizeof(masks), sizeof(masks));
+  std::memcpy(&masks, saved + block * sizeof(masks), sizeof(masks));
   return masks;
 }
 
@@ -232,7 +232,7 @@ struct BackwardBlocks {
   }
 };
 
-/// Backward of an activation that only selects and keeps masks, over blocks of a 16-bit type `T`
+/// Backward of an activation that only selects and saves masks, over blocks of a 16-bit type `T`
 /// without sums. A gradient is that of one half, with its sign changed if that is g(-z), or 0: 16
 /// bits that need not become floats.
 template <class Activation, class T>

@@ -14,7 +14,7 @@ namespace linked_neurons::cuda {
 
 using linked_neurons::detail::opmath_type;
 
-/// Elements of a thread's vector: 16 bytes of the smaller types. Their masks are kept together.
+/// Elements of a thread's vector: 16 bytes of the smaller types. Their masks are stored together.
 template <class T>
 inline constexpr int kVectorSize = sizeof(T) == 2 ? 8 : 4;
 

@@ -40,7 +40,7 @@ struct Bias {
 struct ForwardArguments {
   const void* input;
   void* output;
-  std::uint8_t* masks; ///< null where they are not kept
+  std::uint8_t* masks; ///< null where they are not saved
   std::int64_t numel;  ///< of the input
   std::int64_t row;
   Weights weight;
@@ -58,7 +58,7 @@ struct BackwardArguments {
   std::int64_t numel; ///< of the input
   std::int64_t row;
   Weights weight;
-  Bias bias; ///< its values are read where the input is kept
+  Bias bias; ///< its values are read where the input is saved
   Pair<void*> grad_weight;
   void* grad_bias;
   bool grad_is_uniform;
@@ -120,7 +120,7 @@ constexpr bool saves_output(bool weight_gradients) {
          (Activation::saved == Saved::masks && weight_gradients);
 }
 
-/// How a backend keeps masks: in groups of `lanes` x `each` elements. Lane l has, from its lowest
+/// How a backend stores masks: in groups of `lanes` x `each` elements. Lane l has, from its lowest
 /// bit on, those for g(z) of the group's elements l, l + lanes, l + 2 lanes ..., then those for
 /// g(-z).
 struct MaskLayout {

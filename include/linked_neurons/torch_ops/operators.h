@@ -92,7 +92,7 @@ inline Tensor empty_masks(const Tensor& x, const c10::SymInt& bytes) {
 /// The operators `_<name>_forward` and `_<name>_backward`, and how to call them.
 template <class A>
 struct Operators {
-  /// The output, and the masks: no bytes where they are not kept.
+  /// The output, and the masks: no bytes where they are not saved.
   static std::tuple<Tensor, Tensor> forward(
       const Tensor& x,
       at::TensorList weights,
