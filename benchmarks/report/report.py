@@ -83,6 +83,30 @@ def rival_rows(layers, keys):
     return rows
 
 
+def format_rows(layers, keys):
+    """Our layers over the same bytes in both memory formats, and channels last as a multiple of contiguous."""
+    rows = []
+    for key in dict.fromkeys(replace(key, step=STEPS[0]) for key in keys if key.fused):
+        row = [key.shape, layer_title(key)]
+        for step in STEPS:
+            nchw, nhwc = (layers.get(replace(key, step=step, format=layout)) for layout in ("nchw", "nhwc"))
+            row += [time(nchw, 1e-6), time(nhwc, 1e-6), ratio(nhwc, nchw)]
+        rows.append(row)
+    return rows
+
+
+def format_sections(run):
+    lines = []
+    for (kind,), keys in grouped((key for key in run.layers if key.format == "nhwc"), "type").items():
+        header = ["input", "layer"]
+        for step in STEPS:
+            header += [f"{title(step)}, nchw, µs", "nhwc, µs", "nhwc / nchw"]
+        rows = format_rows(run.layers, keys)
+        if rows:
+            lines += [f"### Layers, {kind}: channels last against contiguous", ""] + table(header, rows, 2)
+    return lines
+
+
 def layer_sections(run):
     lines = []
     for (kind, layout), keys in grouped(run.layers, "type", "format").items():
@@ -120,7 +144,7 @@ def network_sections(run):
 
 NOTES = """\
 Times are medians. "% of the copy rate": the time that LibTorch's `copy_` takes for as many bytes as
-the layer has to move at least, over the layer's own. "SavedValues": what backward keeps beyond the layer's
+the layer has to move at least, over the layer's own. "Kept": what backward keeps beyond the layer's
 output. "Equal output": the rival has twice as many channels at its input, so that as many come out.
 In networks "half" means half the filters in front of a linked layer, so that the next layer is as
 wide as with any other activation, and "full" as many filters as there.
@@ -135,7 +159,7 @@ def page(runs, plots):
         lines += table(["", ""], facts, 2)
         for name in plots.get(run.path, []):
             lines += [f"![{name}]({name})", ""]
-        lines += layer_sections(run) + network_sections(run) + compared_tables(run.compared)
+        lines += layer_sections(run) + format_sections(run) + network_sections(run) + compared_tables(run.compared)
         if run.failed:
             lines += ["### Failed", ""] + table(["case", "why"], run.failed.items(), 2)
     return "\n".join(lines).rstrip() + "\n"

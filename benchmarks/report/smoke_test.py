@@ -127,6 +127,14 @@ class SmokeTest(unittest.TestCase):
         self.assertEqual(report("--readme", readme, known).returncode, 0)
         self.assertEqual(readme.read_text(), text)  # a second time changes nothing
 
+    def test_memory_formats(self):
+        name = "layer/lk_selu/fused/{}/bf16/{}/32x128x28x28"
+        page = self.page(self.known(
+            case(name.format("forward", "nchw"), 2e-4), case(name.format("forward", "nhwc"), 3e-4),
+            case(name.format("backward", "nhwc"), 1e-4)))
+        [found] = [cells for cells in rows(page) if len(cells) == 11]
+        self.assertEqual(found[:8], ["32x128x28x28", "LK-SELU", "200", "300", "1.50×", "–", "100", "–"])
+
     def test_order_of_an_interleaved_run(self):
         name = "network/allcnn/{}/fp32/nchw/eager/8x3x32x32"
         page = self.page(self.known(
