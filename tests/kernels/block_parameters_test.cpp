@@ -62,7 +62,7 @@ TEST_P(BlockParameters, AddUpEachValuesGradient) {
       linked_neurons::detail::best_target(), index, begin * cpu::kBlock, actual.data());
   for (std::int64_t block = begin; block < begin + kBlocks; ++block) {
     const std::int64_t size = block + 1 < begin + kBlocks ? cpu::kBlock : kLast;
-    double* const place = sums.place(size);
+    double* const place = sums.of_block(size);
     for (std::int64_t i = 0; i < cpu::kBlock; ++i) {
       const std::int64_t element = block * cpu::kBlock + i;
       const auto gradient = static_cast<double>(element % 1009);
@@ -71,7 +71,7 @@ TEST_P(BlockParameters, AddUpEachValuesGradient) {
         expected[value_of(element, index)] += gradient;
       }
     }
-    sums.move_on(size, place);
+    sums.finish_block(size, place);
   }
   sums.finish();
   EXPECT_EQ(actual, expected);
