@@ -62,16 +62,16 @@ TEST_P(BlockParameters, AddUpEachValuesGradient) {
       linked_neurons::detail::best_target(), index, begin * cpu::kBlock, actual.data());
   for (std::int64_t block = begin; block < begin + kBlocks; ++block) {
     const std::int64_t size = block + 1 < begin + kBlocks ? cpu::kBlock : kLast;
-    double* const place = sums.of_block(size);
+    double* const of_block = sums.of_block(size);
     for (std::int64_t i = 0; i < cpu::kBlock; ++i) {
       const std::int64_t element = block * cpu::kBlock + i;
       const auto gradient = static_cast<double>(element % 1009);
-      place[i] += gradient;
+      of_block[i] += gradient;
       if (i < size) {
         expected[value_of(element, index)] += gradient;
       }
     }
-    sums.finish_block(size, place);
+    sums.finish_block(size, of_block);
   }
   sums.finish();
   EXPECT_EQ(actual, expected);
