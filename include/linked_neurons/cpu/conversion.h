@@ -91,7 +91,7 @@ inline void round_to_bfloat16_avx2(
     for (std::int64_t i = 0; i < kBlock; i += 16) {
       // As `store<BFloat16>` does it.
       __m256i half[2] = {};
-      for (int j = 0; j < 2; ++j) {
+      for (std::int64_t j = 0; j < 2; ++j) {
         auto bits = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(x + i + 8 * j));
         bits = _mm256_min_epu32(_mm256_min_epi32(bits, largest), largest_negative);
         const auto last = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
