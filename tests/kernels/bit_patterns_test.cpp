@@ -2,6 +2,7 @@
 // zero and far from it, for every CPU target and the CUDA kernels executed on the host. And the
 // arithmetic that the kernels are made of.
 
+#include "activations.h"
 #include "backends.h"
 #include "contract.h"
 
@@ -50,17 +51,7 @@ Tensor all_patterns(at::ScalarType type) {
 template <class Activation>
 class BitPatterns : public testing::Test {};
 
-using WithoutWeights =
-    testing::Types<ln::activation::ReLU, ln::activation::SELU, ln::activation::Swish>;
-
-struct ActivationNames {
-  template <class Activation>
-  static std::string GetName(int /*index*/) {
-    return Activation::name;
-  }
-};
-
-TYPED_TEST_SUITE(BitPatterns, WithoutWeights, ActivationNames);
+TYPED_TEST_SUITE(BitPatterns, ActivationsWithoutWeights, NameOfActivation);
 
 TYPED_TEST(BitPatterns, All16BitNumbers) {
   using Activation = TypeParam;

@@ -1,6 +1,6 @@
 """Whether the compiler has made vectors of the CPU loops: disassembles the compiled layers.
 
-    vectorised_test.py layers.cpp.o [unittest's options]
+    vectorised_test.py activation/all.h layers.cpp.o [unittest's options]
 
 Each loop, of each layer, number type and processor, is a named case. It has to have instructions on whole registers,
 and none that a compiler writes where it takes the elements one by one: arithmetic of single floating-point numbers,
@@ -11,10 +11,11 @@ import re
 import subprocess
 import sys
 import unittest
+from pathlib import Path
 
-LAYERS = ("ReLU", "PReLU", "SELU", "Swish")
+# Activations that use a function of the C library that takes one element at a time (see math.h): they have no vectors.
+ONE_BY_ONE = ()
 NUMBERS = ("float", "double")
-SHORT_NUMBERS = ("Half", "BFloat16")
 REGISTERS = {"avx2": "%ymm", "avx512": "%zmm"}
 SCALAR = re.compile(r"v(add|sub|mul|div|fn?m(add|sub)\w+|sqrt)s[sd] |movzwl +\S*\(|sh[lr]x? +%cl,")
 
@@ -48,17 +49,22 @@ def add_case(loop, target):
     setattr(Vectorised, name, lambda self: self.check(loop, target))
 
 
-for target in REGISTERS:
-    for layer in LAYERS:
-        for number in NUMBERS:
-            add_case(f"ForwardBlocks<{layer}, {number}>", target)
-            add_case(f"BackwardBlocks<{layer}, {number}, false>", target)
-            if layer == "PReLU":
-                add_case(f"BackwardBlocks<{layer}, {number}, true>", target)
-    for number in SHORT_NUMBERS:
-        add_case(f"ForwardBlocks<ReLU, {number}>", target)
-        add_case(f"BackwardSelectBlocks<ReLU, {number}>", target)
+def add_cases(activation, found):
+    """The loops that every activation has, and those that only some have: with the gradients of weights, and of 16-bit
+    numbers that are not converted."""
+    loops = {f"{loop}>" for number in NUMBERS for loop in (f"ForwardBlocks<{activation}, {number}",
+                                                           f"BackwardBlocks<{activation}, {number}, false")}
+    loops |= {loop for loop in found if re.match(rf"\w+<{activation}, ", loop)}
+    for target in REGISTERS:
+        for loop in sorted(loops):
+            add_case(loop, target)
+
 
 if __name__ == "__main__":
+    all_activations = Path(sys.argv.pop(1)).read_text()
     Vectorised.functions = functions(sys.argv.pop(1))
+    found = {loop[1] for name in Vectorised.functions if (loop := re.search(r"run_\w+<(\w+<.*>) >\(", name))}
+    for activation in re.findall(r"^ +use\((\w+), \w+, \w+\)", all_activations, re.M):
+        if activation not in ONE_BY_ONE:
+            add_cases(activation, found)
     unittest.main()

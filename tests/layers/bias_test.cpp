@@ -1,6 +1,6 @@
 // The modules' bias: a parameter like others, and the one that moves between a layer and the linked
 // layer behind it.
-#include "gelu.h"
+#include "module_types.h"
 
 #include <gtest/gtest.h>
 
@@ -22,21 +22,7 @@ class BiasTest : public testing::Test {
   const Tensor x = torch::randn({2, 3, 4, 5});
 };
 
-using Layers = testing::Types<ln::LKReLU, ln::LKPReLU, ln::LKSELU, ln::LKSwish, ln::Linked<LKGelu>>;
-
-struct LayerNames {
-  template <class Holder>
-  static std::string GetName(int /*index*/) {
-    std::ostringstream name;
-    name << *Holder();
-    const std::string text = name.str();
-    const auto start = text.rfind(':') + 1;
-    const auto end = text.find_first_of("<(", start);
-    return text.substr(start, end - start);
-  }
-};
-
-TYPED_TEST_SUITE(BiasTest, Layers, LayerNames);
+TYPED_TEST_SUITE(BiasTest, Modules, NameOfModule);
 
 TYPED_TEST(BiasTest, IsAParameterThatStartsAtZero) {
   auto layer = this->make(3);

@@ -3,15 +3,10 @@
 #include "every_layer.h"
 
 #include <torch/csrc/autograd/forward_grad.h>
-#include <torch/version.h>
 
-// From 2.x on functorch's headers ask for a library that LibTorch does not bring.
-#if TORCH_VERSION_MAJOR < 2 || __has_include(<nlohmann/json.hpp>)
-#define TESTS_HAVE_FUNCTORCH
 #include <ATen/functorch/BatchedTensorImpl.h>
 #include <ATen/functorch/DynamicLayer.h>
 #include <ATen/functorch/TensorWrapper.h>
-#endif
 
 namespace tests {
 namespace {
@@ -19,6 +14,21 @@ namespace {
 using torch::autograd::grad;
 
 TESTS_FOR_EVERY_LAYER(EveryLayer);
+
+/// Whether neither the first nor the second derivative of a layer jumps at 0.
+bool is_smooth_at_0(const Layer& layer) {
+  constexpr double kNear = 1e-7;
+  const Tensor x = at::tensor({-kNear, kNear}, at::kDouble).view({2, 1}).requires_grad_();
+  const Parameters parameters = layer.parameters(x, 1, at::TensorOptions(at::kDouble));
+  const Tensor z = layer.has_bias ? (x - parameters.bias).detach().requires_grad_() : x;
+  const Tensor y = layer.composed(z, parameters, 1);
+  const Tensor arriving = at::tensor({1.0, 0.625}, at::kDouble).expand({2, 2});
+  const Tensor first = grad({y}, {z}, {arriving}, true, /*create_graph=*/true)[0];
+  Tensor second = grad({first.sum()}, {z}, {}, {}, false, /*allow_unused=*/true)[0];
+  second = second.defined() ? second : at::zeros_like(first);
+  const auto jumps = [](const Tensor& of) { return (of[1] - of[0]).abs().item<double>() > 1e-3; };
+  return !jumps(first) && !jumps(second);
+}
 
 /// First and second derivatives, in double.
 std::vector<Tensor> derivatives(
@@ -47,8 +57,7 @@ std::vector<Tensor> derivatives(
 
 TEST_P(EveryLayer, IsDifferentiableTwiceOnEachAxis) {
   const Layer& layer = GetParam();
-  // 0 is a kink of the others.
-  const bool is_smooth = layer.saved == ln::Saved::input || layer.name == std::string("lk_swish");
+  const bool is_smooth = is_smooth_at_0(layer);
   Tensor x = torch::randn({3, 2, 4, 5}, at::kDouble);
   x = at::where(x.abs() < 0.05, is_smooth ? at::zeros_like(x) : at::ones_like(x), x);
   x[0][0][0][0] = is_smooth ? 0 : 1;
@@ -124,7 +133,6 @@ TEST_P(EveryLayer, IsDifferentiableThroughViews) {
 }
 
 TEST_P(EveryLayer, WorksUnderVmap) {
-#if defined(TESTS_HAVE_FUNCTORCH)
   namespace functorch = at::functorch;
   const Layer& layer = GetParam();
   const Tensor x = torch::randn({3, 2, 4, 5}).requires_grad_();
@@ -142,13 +150,9 @@ TEST_P(EveryLayer, WorksUnderVmap) {
   const Tensor arriving = torch::randn(y.sizes());
   const Tensor back = grad({expected}, {x}, {arriving})[0];
   EXPECT_TRUE(grad({y}, {x}, {arriving})[0].allclose(back, 1e-5, 1e-5));
-#else
-  GTEST_SKIP() << "this LibTorch's functorch headers need nlohmann/json.hpp";
-#endif
 }
 
 TEST_P(EveryLayer, WorksUnderFunctorchsGrad) {
-#if defined(TESTS_HAVE_FUNCTORCH)
   namespace functorch = at::functorch;
   const Layer& layer = GetParam();
   const Tensor x = torch::randn({2, 4, 5});
@@ -164,9 +168,6 @@ TEST_P(EveryLayer, WorksUnderFunctorchsGrad) {
   x.requires_grad_();
   const Tensor expected = layer.composed(x, layer.parameters(x, 1), 1);
   EXPECT_TRUE(gradient->value().allclose(grad({expected}, {x}, {arriving})[0], 1e-5, 1e-5));
-#else
-  GTEST_SKIP() << "this LibTorch's functorch headers need nlohmann/json.hpp";
-#endif
 }
 
 /// What comes after it does not depend on what went in, as far as autograd knows.

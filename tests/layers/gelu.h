@@ -6,7 +6,7 @@
 namespace tests {
 
 struct Gelu : ln::Activation {
-  static constexpr auto name = "lk_gelu";
+  static constexpr auto name = "gelu";
 
   template <class T>
   LINKED_NEURONS_FN static T value(const T& z) {

@@ -12,6 +12,7 @@ namespace tests {
 struct Layer {
   const char* name; ///< what its messages start with
   ln::Saved saved;
+  bool keeps_output; ///< whether that is the option's doing
   bool has_weight, has_bias;
   Contract contract; ///< kept by the library's own activations
   Tensor (*fused)(const Tensor& x, const Parameters& parameters, std::int64_t dim);
@@ -21,12 +22,8 @@ struct Layer {
   torch::autograd::variable_list (*saved_by)(const Tensor& y);
 
   std::string label() const {
-    return std::string(name) + (saved == ln::Saved::output && is_relu() ? "_from_output" : "") +
+    return std::string(name) + (keeps_output ? "_from_output" : "") +
            (has_bias ? "_with_bias" : "");
-  }
-
-  bool is_relu() const {
-    return name == std::string("lk_relu");
   }
 
   /// Weights that tell the halves apart and a bias that tells channels apart, where it has
@@ -61,6 +58,7 @@ Layer layer(bool has_bias) {
   return {
       Activation::name,
       kKeepOutput ? ln::Saved::output : Activation::saved,
+      kKeepOutput,
       Activation::has_weight,
       has_bias,
       contract_of<Activation>(),
@@ -85,10 +83,13 @@ Layer layer(bool has_bias) {
 inline const std::vector<Layer> kLibraryLayers = [] {
   std::vector<Layer> all;
   for (const bool has_bias : {false, true}) {
-#define TESTS_LAYER(A, function, Module) all.push_back(layer<ln::activation::A>(has_bias));
+#define TESTS_LAYER(A, function, Module)                     \
+  all.push_back(layer<ln::activation::A>(has_bias));         \
+  if (ln::activation::A::output_tells_masks) {               \
+    all.push_back(layer<ln::activation::A, true>(has_bias)); \
+  }
     LINKED_NEURONS_FOR_ALL_ACTIVATIONS(TESTS_LAYER)
 #undef TESTS_LAYER
-    all.push_back(layer<ln::activation::ReLU, true>(has_bias));
   }
   return all;
 }();

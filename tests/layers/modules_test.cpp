@@ -1,5 +1,5 @@
 // The modules: the same layer as their function, and modules as LibTorch's own are.
-#include "gelu.h"
+#include "module_types.h"
 
 #include <gtest/gtest.h>
 
@@ -16,19 +16,18 @@ namespace {
 using ln::LKPReLU;
 using ln::LKPReLUOptions;
 
-/// A module's activation, its name, and the function that does the same.
+/// A module's name and the function that does the same.
 template <class Holder>
 struct Facts;
 
 #define TESTS_FACTS(A, function_of_module, Module)                   \
   template <>                                                        \
   struct Facts<ln::Module> {                                         \
-    using Activation = ln::activation::A;                            \
     static constexpr auto name = #Module;                            \
                                                                      \
     template <class Layer>                                           \
     static Tensor function(const Layer& layer, const Tensor& x) {    \
-      if constexpr (Activation::has_weight) {                        \
+      if constexpr (ln::activation::A::has_weight) {                 \
         return ln::functional::function_of_module(                   \
             x, layer.weight_pos, layer.weight_neg, layer.options);   \
       } else {                                                       \
@@ -41,8 +40,7 @@ LINKED_NEURONS_FOR_ALL_ACTIVATIONS(TESTS_FACTS)
 
 template <>
 struct Facts<ln::Linked<LKGelu>> {
-  using Activation = LKGelu;
-  static constexpr auto name = "Linked<lk_gelu>";
+  static constexpr auto name = "Linked<gelu>";
 
   static Tensor function(const ln::LinkedImpl<LKGelu>& layer, const Tensor& x) {
     return ln::functional::linked<LKGelu>(x, layer.options);
@@ -52,7 +50,7 @@ struct Facts<ln::Linked<LKGelu>> {
 template <class Holder>
 class ModuleTest : public testing::Test {
  protected:
-  using Activation = typename Facts<Holder>::Activation;
+  using Activation = ActivationOf<Holder>;
 
   static Holder make(std::int64_t dim = 1) {
     Holder layer(typename Holder::Impl::Options().dim(dim));
@@ -68,23 +66,7 @@ class ModuleTest : public testing::Test {
   const Tensor x = torch::randn({2, 3, 4, 5});
 };
 
-template <class Nothing, class... All>
-struct TypesWithout {
-  using Types = testing::Types<All...>;
-};
-#define TESTS_MODULE(A, function, Module) , ln::Module
-using Layers =
-    TypesWithout<void LINKED_NEURONS_FOR_ALL_ACTIVATIONS(TESTS_MODULE), ln::Linked<LKGelu>>::Types;
-#undef TESTS_MODULE
-
-struct LayerNames {
-  template <class Holder>
-  static std::string GetName(int /*index*/) {
-    return Facts<Holder>::Activation::name;
-  }
-};
-
-TYPED_TEST_SUITE(ModuleTest, Layers, LayerNames);
+TYPED_TEST_SUITE(ModuleTest, Modules, NameOfModule);
 
 TYPED_TEST(ModuleTest, EqualsItsFunctionAndTheComposedExpression) {
   using Activation = typename TestFixture::Activation;
@@ -194,9 +176,9 @@ TYPED_TEST(ModuleTest, ChangesTypeAndMode) {
   EXPECT_TRUE(layer(this->x.to(torch::kDouble)).equal(converted));
 }
 
-TYPED_TEST(ModuleTest, HasWeightsOnlyIfItIsLKPReLU) {
+TYPED_TEST(ModuleTest, HasWeightsOnlyIfItsActivationHas) {
   const auto parameters = TypeParam()->named_parameters();
-  if (!std::is_same_v<TypeParam, LKPReLU>) {
+  if (!ActivationOf<TypeParam>::has_weight) {
     EXPECT_TRUE(parameters.is_empty());
     return;
   }
