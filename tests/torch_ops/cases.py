@@ -7,8 +7,9 @@ import torch
 from torch.nn import functional as F
 
 SEED = 20171206
-LAYERS = ("lk_relu", "lk_prelu", "lk_selu", "lk_swish")
+# g of each layer without weights
 BASES = {"lk_relu": torch.relu, "lk_selu": F.selu, "lk_swish": F.silu}
+LAYERS = ("lk_prelu", *BASES)
 
 # name: sizes, dim, and what gives a contiguous tensor of these sizes its layout
 LAYOUTS = {

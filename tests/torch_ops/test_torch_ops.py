@@ -34,6 +34,11 @@ class EagerTest(unittest.TestCase):
         expected = outcome(lambda *a: composed(layer, *a), args)
         assert_close(outcome(operator(layer), args), expected)
 
+    def test_every_layer_is_a_case(self):
+        names = torch._C._dispatch_get_all_op_names()
+        layers = [name.removeprefix("linked_neurons::") for name in names if "::lk_" in name]
+        self.assertCountEqual(layers, LAYERS)
+
     def test_settles_the_allocator(self):
         self.assertEqual(torch.ops.linked_neurons.settle_allocator(),
                          platform.libc_ver()[0] == "glibc")

@@ -15,7 +15,8 @@
 /// `T` is float, double or `at::Tensor`: the same two functions are the CPU loop, the CUDA kernel,
 /// the composed path and, differentiated by LibTorch, the double backward. They may use arithmetic,
 /// comparisons with numbers, and the functions of `Activation`; not `if` or `?:`, which tensors
-/// have not and compilers do not vectorise, but `where`.
+/// have not and compilers do not vectorise, but `where`. Compilers do not vectorise CPU loops with
+/// `cos`, `erf`, `erfc`, `log`, `log1p`, `sin` or `tanh` either: these are the C library's.
 #pragma once
 
 #include <linked_neurons/activation/math.h>
@@ -143,6 +144,7 @@ struct Activation {
   }
   LINKED_NEURONS_UNARY(cos)
   LINKED_NEURONS_UNARY(erf)
+  LINKED_NEURONS_UNARY(erfc)
   LINKED_NEURONS_UNARY(exp)
   LINKED_NEURONS_UNARY(expm1)
   LINKED_NEURONS_UNARY(log)

@@ -39,6 +39,8 @@ LINKED_NEURONS_FN T abs(T x) {
   return std::fabs(x);
 }
 
+/// The C library's functions, but for `sqrt` one element at a time: compilers make no vectors of
+/// loops that call them, as they do of loops that call `exp` and `expm1` below.
 #define LINKED_NEURONS_FROM_STD(name) \
   template <class T>                  \
   LINKED_NEURONS_FN T name(T x) {     \
@@ -46,6 +48,7 @@ LINKED_NEURONS_FN T abs(T x) {
   }
 LINKED_NEURONS_FROM_STD(cos)
 LINKED_NEURONS_FROM_STD(erf)
+LINKED_NEURONS_FROM_STD(erfc)
 LINKED_NEURONS_FROM_STD(log)
 LINKED_NEURONS_FROM_STD(log1p)
 LINKED_NEURONS_FROM_STD(sin)

@@ -3,13 +3,14 @@
 /// torch.export and torch.onnx.export. The shared library linked_neurons_torch_ops is this file.
 ///
 ///     linked_neurons::lk_relu(Tensor x, Tensor? bias=None, int dim=1) -> Tensor
-///     linked_neurons::lk_selu(Tensor x, Tensor? bias=None, int dim=1) -> Tensor
-///     linked_neurons::lk_swish(Tensor x, Tensor? bias=None, int dim=1) -> Tensor
 ///     linked_neurons::lk_prelu(
 ///         Tensor x, Tensor weight_pos, Tensor weight_neg, Tensor? bias=None, int dim=1) -> Tensor
 ///     linked_neurons::settle_allocator() -> bool
 ///
-/// Shapes, types and errors are those of functional.h. Autocast does not change their input.
+/// There is one for each activation of the list (activation/all.h): as the first where it has no
+/// weights, as the second where it has. Shapes, types and errors are those of functional.h. Autocast
+/// does not change their input.
+///
 /// Each layer is three operators: the one above, which knows autograd, and `_<name>_forward` and
 /// `_<name>_backward`, which run the kernels and tell the shapes of their results without running
 /// them. So a compiler sees a training step as operators, and no kernel sees a tensor without
