@@ -8,8 +8,8 @@
 ///     linked_neurons::settle_allocator() -> bool
 ///
 /// There is one for each activation of the list (activation/all.h): as the first where it has no
-/// weights, as the second where it has. Shapes, types and errors are those of functional.h. Autocast
-/// does not change their input.
+/// weights, as the second where it has. Shapes, types and errors are those of functional.h.
+/// Autocast does not change their input.
 ///
 /// Each layer is three operators: the one above, which knows autograd, and `_<name>_forward` and
 /// `_<name>_backward`, which run the kernels and tell the shapes of their results without running
