@@ -60,6 +60,8 @@ struct Activation {
   /// With `Saved::masks`: whether `masks_of_output(const Pair<T>& output)` gives them too, so that
   /// a layer can keep its output instead (`LinkedOptions::keep_output`).
   static constexpr bool output_tells_masks = false;
+  /// With `Saved::output`: whether `backward` looks at `output.neg`.
+  static constexpr bool reads_neg_output = true;
   static constexpr bool has_weight = false;
   /// Whether each half is 0, z or -z, written with comparisons with 0, `relu` and `-z`, and with
   /// `Saved::masks` the gradient (pos ? grad.pos : 0) - (neg ? grad.neg : 0): then 16-bit numbers

@@ -11,6 +11,7 @@ struct SELU : Activation {
   static constexpr auto name = "lk_selu";
   static constexpr auto module_name = "LKSELU";
   static constexpr auto saved = Saved::output;
+  static constexpr bool reads_neg_output = false;
 
   static constexpr double kLambda = 1.0507009873554804934193349852946;
   static constexpr double kAlpha = 1.6732632423543772848170429916717;

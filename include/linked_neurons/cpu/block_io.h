@@ -65,12 +65,17 @@ class BlockIO {
     if (size == kBlock && !converts()) {
       return reinterpret_cast<const C*>(from);
     }
-    load(from, size, buffer.bytes);
+    if (size == kBlock && reads_inline<C>()) {
+      Conversion<BFloat16, float>{from, kBlock, buffer.bytes, kBlock}(target_, 0, 1);
+    } else {
+      load(from, size, buffer.bytes);
+    }
     return buffer.numbers();
   }
 
   /// The two halves that belong to `size` elements from a position on in a linked tensor.
-  template <class C>
+  /// \tparam kHalves how many of them are going to be looked at, the first or both.
+  template <int kHalves = 2, class C>
   LINKED_NEURONS_FN Pair<const C*> read_halves(
       const void* base, const Position& position, std::int64_t size, Buffer<C>& buffer) const {
     prefetch_halves(base, position);
@@ -78,7 +83,12 @@ class BlockIO {
       const auto* const pos = static_cast<const C*>(base) + position.offset;
       return {pos, pos + position.row};
     }
-    load_halves(base, position, size, buffer.bytes);
+    if (position.holds_block(size) && reads_inline<C>()) {
+      const auto* const pos = static_cast<const BFloat16*>(base) + position.offset;
+      Conversion<BFloat16, float>{pos, position.row, buffer.bytes, kBlock}(target_, 0, kHalves);
+    } else {
+      load_halves(base, position, size, kHalves, buffer.bytes);
+    }
     return {buffer.numbers(), buffer.numbers() + kBlock};
   }
 
@@ -107,6 +117,9 @@ class BlockIO {
       void* base, const Position& position, std::int64_t size, const Buffer<C>& buffer) const {
     if (position.holds_block(size) && !converts()) {
       store_nontemporal_halves(base, position, buffer.bytes);
+    } else if (position.holds_block(size) && stores_inline<C>()) {
+      auto* const pos = static_cast<BFloat16*>(base) + position.offset;
+      Conversion<float, BFloat16>{buffer.bytes, kBlock, pos, position.row}(target_, 0, 2);
     } else {
       store_other_halves(base, position, size, buffer.bytes);
     }
@@ -126,6 +139,8 @@ class BlockIO {
     char* const to = static_cast<char*>(base) + first * element_size_;
     if (size == kBlock && !converts()) {
       store_nontemporal_one(to, buffer.bytes);
+    } else if (size == kBlock && stores_inline<C>()) {
+      Conversion<float, BFloat16>{buffer.bytes, kBlock, to, kBlock}(target_, 0, 1);
     } else {
       store_other(to, size, buffer.bytes);
     }
@@ -164,6 +179,17 @@ class BlockIO {
     return stored_type_ != StoredType::as_computed;
   }
 
+  /// Whether a conversion of whole blocks is compiled into the loop. That of bfloat16 to float is
+  /// shorter than a call; the way back, which rounds, is so with AVX-512.
+  template <class C>
+  LINKED_NEURONS_FN bool reads_inline() const {
+    return std::is_same_v<C, float> && stored_type_ == StoredType::bfloat16;
+  }
+  template <class C>
+  LINKED_NEURONS_FN bool stores_inline() const {
+    return reads_inline<C>() && target_ == Target::avx512 && !nontemporal_;
+  }
+
   // Conversions of whole blocks, between 16-bit elements and floats.
 
   void to_floats(const void* from, std::int64_t step, void* buffer, std::int64_t blocks) const {
@@ -198,11 +224,16 @@ class BlockIO {
   }
 
   LINKED_NEURONS_NOINLINE void load_halves(
-      const void* base, const Position& position, std::int64_t size, void* buffer) const {
+      const void* base,
+      const Position& position,
+      std::int64_t size,
+      int halves,
+      void* buffer) const {
     if (!converts()) {
       copy_from(base, position, size, buffer);
     } else if (position.holds_block(size)) {
-      to_floats(static_cast<const std::uint16_t*>(base) + position.offset, position.row, buffer, 2);
+      const auto* const pos = static_cast<const std::uint16_t*>(base) + position.offset;
+      to_floats(pos, position.row, buffer, halves);
     } else {
       Elements elements = {};
       copy_from(base, position, size, elements);

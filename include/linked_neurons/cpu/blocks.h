@@ -139,7 +139,8 @@ struct BackwardBlocks {
       } else if (
           saves_output<Activation>(kWeightGradients) ||
           (Activation::output_tells_masks && args.masks == nullptr)) {
-        in.output = io.read_halves(args.input_or_output, position, size, output);
+        constexpr int kHalves = Activation::reads_neg_output ? 2 : 1;
+        in.output = io.template read_halves<kHalves>(args.input_or_output, position, size, output);
       }
       in.weights = weights.next();
       C* const grad_z = io.destination(args.grad_input, first, size, grad_input);

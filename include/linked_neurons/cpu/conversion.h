@@ -55,8 +55,7 @@ void convert(Target target, const Conversion<From, To>& conversion, std::int64_t
 // Every processor with AVX2 converts halves itself.
 
 LINKED_NEURONS_TARGET(LINKED_NEURONS_AVX2)
-inline void convert(
-    Target /*target*/, const Conversion<Half, float>& conversion, std::int64_t blocks) {
+inline void convert_avx2(const Conversion<Half, float>& conversion, std::int64_t blocks) {
   for (std::int64_t block = 0; block < blocks; ++block) {
     const Half* const x = conversion.from_block(block);
     float* const y = conversion.to_block(block);
@@ -67,9 +66,20 @@ inline void convert(
   }
 }
 
+LINKED_NEURONS_TARGET(LINKED_NEURONS_AVX512)
+inline void convert_avx512(const Conversion<Half, float>& conversion, std::int64_t blocks) {
+  for (std::int64_t block = 0; block < blocks; ++block) {
+    const Half* const x = conversion.from_block(block);
+    float* const y = conversion.to_block(block);
+    for (std::int64_t i = 0; i < kBlock; i += 16) {
+      const auto bits = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(x + i));
+      _mm512_storeu_ps(y + i, _mm512_cvtph_ps(bits));
+    }
+  }
+}
+
 LINKED_NEURONS_TARGET(LINKED_NEURONS_AVX2)
-inline void convert(
-    Target /*target*/, const Conversion<float, Half>& conversion, std::int64_t blocks) {
+inline void convert_avx2(const Conversion<float, Half>& conversion, std::int64_t blocks) {
   for (std::int64_t block = 0; block < blocks; ++block) {
     const float* const x = conversion.from_block(block);
     Half* const y = conversion.to_block(block);
@@ -80,9 +90,20 @@ inline void convert(
   }
 }
 
+LINKED_NEURONS_TARGET(LINKED_NEURONS_AVX512)
+inline void convert_avx512(const Conversion<float, Half>& conversion, std::int64_t blocks) {
+  for (std::int64_t block = 0; block < blocks; ++block) {
+    const float* const x = conversion.from_block(block);
+    Half* const y = conversion.to_block(block);
+    for (std::int64_t i = 0; i < kBlock; i += 16) {
+      const auto bits = _mm512_cvtps_ph(_mm512_loadu_ps(x + i), _MM_FROUND_TO_NEAREST_INT);
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(y + i), bits);
+    }
+  }
+}
+
 LINKED_NEURONS_TARGET(LINKED_NEURONS_AVX2)
-inline void round_to_bfloat16_avx2(
-    const Conversion<float, BFloat16>& conversion, std::int64_t blocks) {
+inline void convert_avx2(const Conversion<float, BFloat16>& conversion, std::int64_t blocks) {
   const auto largest = _mm256_set1_epi32(0x7fff7fff);
   const auto largest_negative = _mm256_set1_epi32(static_cast<int>(0xffff7fffU));
   for (std::int64_t block = 0; block < blocks; ++block) {
@@ -106,13 +127,31 @@ inline void round_to_bfloat16_avx2(
   }
 }
 
+template <class From, class To>
+void convert_with_instructions(
+    Target target, const Conversion<From, To>& conversion, std::int64_t blocks) {
+  if (target == Target::avx512) {
+    convert_avx512(conversion, blocks);
+  } else {
+    convert_avx2(conversion, blocks);
+  }
+}
+
+inline void convert(Target target, const Conversion<Half, float>& conversion, std::int64_t blocks) {
+  convert_with_instructions(target, conversion, blocks);
+}
+
+inline void convert(Target target, const Conversion<float, Half>& conversion, std::int64_t blocks) {
+  convert_with_instructions(target, conversion, blocks);
+}
+
 /// AVX-512 has one instruction that narrows; for AVX2 compilers make a dozen of them.
 inline void convert(
     Target target, const Conversion<float, BFloat16>& conversion, std::int64_t blocks) {
   if (target == Target::avx512) {
     run_on(target, conversion, 0, blocks);
   } else {
-    round_to_bfloat16_avx2(conversion, blocks);
+    convert_avx2(conversion, blocks);
   }
 }
 
