@@ -13,11 +13,12 @@ def table(header, rows, text_columns):
 
 
 def number(value):
-    """Three digits or more, without an exponent."""
+    """Three digits, or all in front of the point; three decimals at most, and no exponent."""
     if value is None:
         return NOTHING
     value = max(value, float(f"{value:.3g}"))  # 99.96 becomes 100, not 100.0
-    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+    decimals = 0 if value >= 100 else 1 if value >= 10 else 2 if value >= 1 or value == 0 else 3
+    return f"{value:.{decimals}f}"
 
 
 def time(result, unit):
