@@ -3,10 +3,11 @@
 
     compare_torch_compile.py build/benchmark/liblinked_neurons_torch_ops.so --output compile.json
 
-Both run in one process, beside the composed expression in eager mode: the layers alone, forward
-(without gradients) and forward + backward through autograd, and one training step of the
-eight-convolution stack of benchmark_networks. Rivals take turns, one sample each, and must give
-equal results before they are timed. The time is the median of the samples.
+Both run in one process, beside the composed expression in eager mode and, where the layer has no
+weights, g(cat(x, -x)): the layers alone, forward (without gradients) and forward + backward through
+autograd, and one training step of the eight-convolution stack of benchmark_networks. Rivals take
+turns, one sample each, and must give equal results before they are timed. The time is the median of
+the samples.
 
 On the CPU a sample is as many calls as take 10 ms, wall time, behind one that is not timed: the
 rivals' tensors have left the caches full of themselves. The allocator is settled before the first
@@ -28,15 +29,19 @@ import re
 import statistics
 import sys
 import time
+from pathlib import Path
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from compared import compared_tables
+from activations import LAYERS
+from layer_tables import layer_sections
 from machine import cpu
+from network_tables import network_sections
+from runs import Run
 
-BASES = {"lk_relu": F.relu, "lk_prelu": F.prelu, "lk_selu": F.selu, "lk_swish": F.silu}
+ALIASES = {"swish": "silu"}  # what LibTorch calls it
 PASSES = ("forward", "forward_backward")
 TYPES = {"fp32": torch.float, "bf16": torch.bfloat16, "fp16": torch.half}
 FORMATS = {"nchw": torch.contiguous_format, "nhwc": torch.channels_last}
@@ -88,15 +93,35 @@ class Clock:
             for name, call in calls.items():
                 samples[name].append(self.sample(call, counts[name]))
         gc.enable()
-        result = {f"{name}_us": statistics.median(each) for name, each in samples.items()}
-        return {**result, "samples": len(next(iter(samples.values())))}
+        return {name: {"real_time": statistics.median(each), "time_unit": "us", "samples": len(each)}
+                for name, each in samples.items()}
 
 
-def composed(layer, z, *weights):
-    base = BASES[layer]
-    if weights:
-        return torch.cat((base(z, weights[0]), base(-z, weights[1])), 1)
-    return torch.cat((base(z), base(-z)), 1)
+def operator(layer):
+    return getattr(torch.ops.linked_neurons, layer)
+
+
+def weights(layer):
+    """How many it takes."""
+    arguments = operator(layer).default._schema.arguments
+    return sum(argument.name.startswith("weight_") for argument in arguments)
+
+
+def base(layer):
+    name = layer.removeprefix("lk_")
+    return getattr(F, ALIASES.get(name, name))
+
+
+def composed(layer, z, *of_each_half):
+    g = base(layer)
+    if of_each_half:
+        pos, neg = of_each_half
+        return torch.cat((g(z, pos), g(-z, neg)), 1)
+    return torch.cat((g(z), g(-z)), 1)
+
+
+def composed_cat(layer, z):
+    return base(layer)(torch.cat((z, -z), 1))
 
 
 def layer_cases(args):
@@ -104,8 +129,8 @@ def layer_cases(args):
         sizes = [int(size) for size in shape.split("x")]
         if len(sizes) != 4 and format != "nchw":
             continue
-        for layer, step in itertools.product(BASES, PASSES):
-            yield (f"layer/{layer}/{step}/{kind}/{format}/{shape}",
+        for layer, step in itertools.product(LAYERS, PASSES):
+            yield (f"layer/{layer}/{{}}/{step}/{kind}/{format}/{shape}",
                    functools.partial(measure_layer, args, layer, step, kind, format, sizes))
 
 
@@ -114,13 +139,14 @@ def measure_layer(args, layer, step, kind, format, sizes):
     memory_format = FORMATS[format] if len(sizes) == 4 else torch.contiguous_format
     like = {"device": args.device, "dtype": TYPES[kind]}
     x = torch.randn(sizes, **like).contiguous(memory_format=memory_format)
-    count = 2 if layer == "lk_prelu" else 0
-    inputs = [x, *(torch.full((sizes[1],), 0.25, **like) for _ in range(count))]
+    inputs = [x, *(torch.full((sizes[1],), 0.25, **like) for _ in range(weights(layer)))]
     for tensor in inputs:
         tensor.requires_grad_(trains)
     expression = functools.partial(composed, layer)
-    functions = {"ours": getattr(torch.ops.linked_neurons, layer), "eager": expression,
-                 "compile": torch.compile(expression, dynamic=False)}
+    functions = {"fused": operator(layer), "composed": expression,
+                 "compiled": torch.compile(expression, dynamic=False)}
+    if not weights(layer):
+        functions["composed_cat"] = functools.partial(composed_cat, layer)
     grad = torch.randn_like(expression(*inputs))
 
     def run(function):
@@ -129,10 +155,10 @@ def measure_layer(args, layer, step, kind, format, sizes):
 
     calls = {name: functools.partial(run, function) for name, function in functions.items()}
     with torch.set_grad_enabled(trains):
-        expected = calls["eager"]()
-        for name in ("ours", "compile"):
+        expected = calls["composed"]()
+        for call in calls.values():
             # The weights' gradients are sums over the whole tensor.
-            for actual, other in zip(calls[name](), expected):
+            for actual, other in zip(call(), expected):
                 scale = other.abs().max().item()
                 tolerance = 1e-5 if kind == "fp32" else 2e-2
                 torch.testing.assert_close(actual, other, rtol=tolerance, atol=tolerance * scale)
@@ -196,7 +222,7 @@ def training_step(args, net, images, labels, compiled):
 def network_cases(args):
     batch = "x".join(map(str, args.batch))
     kind = "bf16" if args.device == "cuda" else "fp32"
-    yield (f"network/eight_conv/lk_relu/half/{kind}/nhwc/{batch}",
+    yield (f"network/eight_conv/{{}}/{kind}/nhwc/eager/{batch}",
            functools.partial(measure_network, args))
 
 
@@ -207,30 +233,35 @@ def measure_network(args):
     labels = torch.randint(10, batch[:1], device=args.device)
     width = batch[1]
     reference = eight_convolutions(width, 2, True, lambda count: ComposedReLU())
+    # What one step is made of, and whether it is compiled.
+    ours = width, 2, False, OurReLU
+    composed_stack = width, 2, True, lambda count: ComposedReLU()
+    normalised = width, 1, False, lambda count: nn.Sequential(nn.BatchNorm2d(count), nn.ReLU())
     variants = {
-        "ours": ((width, 2, False, OurReLU), False),
-        "ours_compiled": ((width, 2, False, OurReLU), True),
-        "compile": ((width, 2, True, lambda count: ComposedReLU()), True),
-        "eager": ((width, 2, True, lambda count: ComposedReLU()), False),
-        "bn_relu": ((width, 1, False, lambda count: nn.Sequential(
-            nn.BatchNorm2d(count), nn.ReLU())), False),
+        "lk_relu/half/fused_bias": (ours, False),
+        "lk_relu/half/fused_bias_compiled": (ours, True),
+        "lk_relu/half/composed": (composed_stack, False),
+        "lk_relu/half/compiled": (composed_stack, True),
+        "bn_relu/full/torch": (normalised, False),
     }
     steps, peaks, losses = {}, {}, {}
     for name, (stack, compiled) in variants.items():
         before = torch.cuda.memory_allocated() if args.device == "cuda" else 0
         net = eight_convolutions(*stack)
-        if name != "bn_relu":
+        if stack is not normalised:
             take_weights(net, reference)
         step = training_step(args, net, images, labels, compiled)
+        steps[name] = step
         losses[name] = [step().item() for _ in range(3)]
+        peaks[name] = {}
         if args.device == "cuda":
             torch.cuda.reset_peak_memory_stats()
             step()
-            peaks[f"{name}_peak_mib"] = (torch.cuda.max_memory_allocated() - before) / 2**20
-        steps[name] = step
-    for name in variants.keys() - {"bn_relu"}:
-        torch.testing.assert_close(losses[name], losses["eager"], rtol=1e-2, atol=0)
-    return {**args.clock.medians(steps, 4 * args.seconds), **peaks}
+            peaks[name]["peak_MiB"] = (torch.cuda.max_memory_allocated() - before) / 2**20
+        if stack is not normalised:
+            torch.testing.assert_close(losses[name], losses["lk_relu/half/fused_bias"], rtol=1e-2, atol=0)
+    medians = args.clock.medians(steps, 4 * args.seconds)
+    return {name: {**medians[name], **peaks[name]} for name in steps}
 
 
 def context(args):
@@ -249,7 +280,8 @@ def parsed_arguments():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("library", help="the shared library linked_neurons_torch_ops")
-    parser.add_argument("--output", metavar="FILE", help="write the figures there, as JSON")
+    parser.add_argument("--output", type=Path, metavar="FILE",
+                        help="write the figures there, as JSON like that of Google Benchmark")
     parser.add_argument("--filter", default="", metavar="REGEX", help="only the cases that match")
     parser.add_argument("--list", action="store_true", help="name the cases and stop")
     parser.add_argument("--device", choices=("cpu", "cuda"),
@@ -276,26 +308,26 @@ def main():
     if args.threads:
         torch.set_num_threads(args.threads)
     cases = [case for case in itertools.chain(layer_cases(args), network_cases(args))
-             if re.search(args.filter, case[0])]
+             if re.search(args.filter, case[0].format("*"))]
     if args.list:
-        print(*(name for name, _ in cases), sep="\n")
+        print(*(name.format("*") for name, _ in cases), sep="\n")
         return
     if not cases:
         sys.exit(f"no case matches {args.filter!r}; --list names them")
     args.clock = Clock(args.device)
-    rows = []
+    data = {"context": context(args), "benchmarks": []}
     for number, (name, measure) in enumerate(cases, 1):
-        print(f"[{number}/{len(cases)}] {name}", file=sys.stderr, end=" ", flush=True)
+        print(f"[{number}/{len(cases)}] {name.format('*')}", file=sys.stderr, end=" ", flush=True)
         torch.compiler.reset()  # or a function would be compiled for a few shapes only
-        rows.append({"case": name, **measure()})
-        times = (f"{key.removesuffix('_us')} {value:.4g} µs" for key, value in rows[-1].items()
-                 if key.endswith("_us"))
+        results = measure()
+        data["benchmarks"] += [{"run_name": name.format(variant), **result}
+                               for variant, result in results.items()]
+        times = (f"{variant} {result['real_time']:.4g} µs" for variant, result in results.items())
         print(*times, file=sys.stderr, sep=", ", flush=True)
         if args.output:  # after each case: a long run that is broken off has not been for nothing
-            with open(args.output, "w") as file:
-                json.dump({"context": context(args), "rows": rows}, file, indent=1)
-                file.write("\n")
-    print(*compared_tables(rows), sep="\n")
+            args.output.write_text(json.dumps(data, indent=1) + "\n")
+    run = Run(args.output, data)
+    print(*layer_sections(run), *network_sections(run, [run]), sep="\n")
 
 
 if __name__ == "__main__":

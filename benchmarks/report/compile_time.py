@@ -17,10 +17,9 @@ import sys
 import tempfile
 from pathlib import Path
 
+from activations import HEADERS, MODULES
 from machine import cpu
 
-HEADERS = Path(__file__).resolve().parents[2] / "include"
-LAYERS = ("LKReLU", "LKPReLU", "LKSELU", "LKSwish")
 BASELINE = "torch/torch.h"
 # What the CMake target defines, whose build tree has the layers compiled once.
 TARGET = "-DLINKED_NEURONS_WITH_LAYERS"
@@ -39,13 +38,13 @@ def programs():
     """Texts and further options by name."""
     include = "#include <linked_neurons/linked_neurons.h>"
     use = {layer: f"linked_neurons::{layer} {layer.lower()};\n  {layer.lower()}(x).sum().backward();"
-           for layer in LAYERS}
+           for layer in MODULES}
     every = PROGRAM.format(include=include, use="\n  ".join(use.values()))
     texts = {BASELINE: (PROGRAM.format(include="", use=""), ()),
              "included only": (PROGRAM.format(include=include, use=""), ()),
              "all layers used, CMake target": (every, (TARGET,)),
              "all layers used": (every, ())}
-    for layer in LAYERS:
+    for layer in MODULES:
         texts[f"{layer} used"] = PROGRAM.format(include=include, use=use[layer]), ()
     return texts
 

@@ -1,28 +1,33 @@
 """How a reader knows what the cases call by short names."""
 
+from activations import STRUCTS
+
 TITLES = {
-    "lk_relu": "LK-ReLU", "lk_prelu": "LK-PReLU", "lk_selu": "LK-SELU", "lk_swish": "LK-Swish",
-    "relu": "ReLU", "selu": "SELU", "bn_relu": "BN+ReLU",
     "eight_conv": "eight convolutions", "allcnn": "AllCNN", "resnet50": "ResNet-50",
-    "forward_backward": "forward + backward",
-    "fused_output": "fused, keeping its output", "fused_bias": "fused, bias in it",
-    "composed": "cat(g(z), g(-z))", "composed_cat": "g(cat(z, -z))", "torch": "LibTorch's",
+    "forward_backward": "forward + backward", "nchw": "contiguous", "nhwc": "channels last",
+    "composed_cat": "composed, cat first", "compiled": "torch.compile",
 }
+# What follows `fused` in a variant's name.
+OURS = {"output": "keeping its output", "bias": "with bias", "compiled": "inside torch.compile"}
 
 
 def title(name):
-    if name not in TITLES and name.startswith("bn_"):
-        return "BN+" + title(name.removeprefix("bn_"))
     return TITLES.get(name, name)
 
 
-def layer_title(key):
-    kept = ", keeping its output" if "output" in key.variant else ""
-    return title(key.activation) + kept + (" with bias" if key.biased else "")
+def activation_title(name):
+    """LK-ReLU for lk_relu, BN+ReLU for bn_relu; an activation is called as its struct."""
+    for prefix, words in (("bn_", "BN+"), ("lk_", "LK-")):
+        if name.startswith(prefix):
+            return words + activation_title(name.removeprefix(prefix))
+    return STRUCTS.get("lk_" + name, name)
 
 
-def network_title(key):
-    if key.variant == "torch":
-        return title(key.activation)
-    variant = key.variant if key.variant == "composed" else title(key.variant)
-    return f"{title(key.activation)}, {key.filters}, {variant}"
+def case_title(key):
+    """What stands in the place of an activation: LK-ReLU, with bias."""
+    words = [activation_title(key.activation)]
+    if key.fused:
+        words += [OURS[part] for part in key.variant.split("_")[1:]]
+    elif key.variant != "torch":
+        words.append(title(key.variant))
+    return ", ".join(words)
