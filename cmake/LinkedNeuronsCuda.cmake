@@ -140,9 +140,14 @@ linked_neurons_add_cuda_sources(target file.cu...)
 
 Compiles the files with nvcc, with the target's definitions and include folders, and adds them to it:
 the CUDA kernels of a program's own activations. Where the kernels are off it does nothing, and the
-program takes the composed path. LINKED_NEURONS_NVCC_FLAGS is a list of further flags.
+program takes the composed path. LINKED_NEURONS_NVCC_FLAGS is a list of further flags; --use_fast_math,
+of which no header can tell, is refused.
 ]]
 function(linked_neurons_add_cuda_sources target)
+  if("${LINKED_NEURONS_NVCC_FLAGS}" MATCHES "use_fast_math")
+    message(FATAL_ERROR "linked_neurons: LINKED_NEURONS_NVCC_FLAGS has --use_fast_math, which would make "
+                        "the layers' results wrong.")
+  endif()
   if(NOT TARGET linked_neurons_cuda)
     return()
   endif()

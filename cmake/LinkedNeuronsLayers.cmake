@@ -14,6 +14,9 @@ function(linked_neurons_make_layers include_dir)
   target_link_libraries(linked_neurons_layers PUBLIC linked_neurons::torch)
   # A program that is compiled for a debugger still trains at full speed.
   target_compile_options(linked_neurons_layers PRIVATE $<$<NOT:$<CONFIG:Release>>:-O3>)
+  # Nor does what -Ofast or -ffast-math does to the rest of a program reach the layers, whatever the
+  # compiler.
+  target_compile_options(linked_neurons_layers PRIVATE -fno-finite-math-only -fno-unsafe-math-optimizations)
   if(TARGET linked_neurons_cuda)
     target_link_libraries(linked_neurons_layers PUBLIC linked_neurons_cuda)
     target_compile_definitions(linked_neurons_layers PRIVATE LINKED_NEURONS_WITH_CUDA)

@@ -1,14 +1,25 @@
 /// \file
 /// The linked layers as functions, in the style of `torch/nn/functional/activation.h`.
 ///
-/// All of them take a tensor of C channels at `options.dim()` (default 1) and return one of 2C:
-/// first g(x), then g(-x), equal to `torch::cat({g(x), g(-x)}, dim)`. Of the options they read
-/// `dim` and what concerns memory: parameters are arguments here. Input: any shape of at least one
-/// axis; double, float, half or bfloat16; any strides. Output: the input's type, device and memory
-/// format. Differentiable twice. Bad input throws `c10::Error`.
+/// All of them take a tensor of C channels at `options.dim()` and return one of 2C: first g(x),
+/// then g(-x), equal to `torch::cat({g(x), g(-x)}, dim)`.
 ///
-/// Every function is a template, even one of a fixed activation, so that a source file compiles
-/// only the functions that it calls.
+/// **The channel axis is 1 by default**, as in a batch of images (N, C, H, W) or of vectors (N, C).
+/// Any other axis has to be named, or the wrong one is doubled: `dim(-3)` for one image (C, H, W),
+/// `dim(-1)` for a batch of sequences (N, L, C) and wherever channels come last.
+///
+/// Input: any shape of at least one axis; double, float, half or bfloat16; any strides. Output: the
+/// input's type, device and memory format. Differentiable twice, and in forward mode. Bad input
+/// throws `c10::Error`.
+///
+/// ```cpp
+/// namespace F = linked_neurons::functional;
+/// auto y = F::lk_relu(x);
+/// auto y = F::lk_relu(x, F::LKReLUFuncOptions().dim(-1));
+/// auto y = F::lk_relu(x, bias);
+/// auto y = F::lk_prelu(x, weight_pos, weight_neg);
+/// torch::nn::Functional layer(F::lk_relu, F::LKReLUFuncOptions().dim(-1));
+/// ```
 #pragma once
 
 #include <linked_neurons/detail/layers.h>
@@ -18,94 +29,75 @@
 
 namespace linked_neurons::functional {
 
-template <class Activation>
-using WithWeights = std::enable_if_t<Activation::has_weight, int>;
-template <class Activation>
-using WithoutWeights = std::enable_if_t<!Activation::has_weight, int>;
+/// The linked layer of an activation struct (activation/activation.h), as an object that is called
+/// like a function. A source file compiles only those that it calls.
+///
+/// \tparam Weight `at::Tensor` for each of the activation's weights: two of them, `weight_pos` for
+/// g(x) and `weight_neg` for g(-x), or none. A weight has 1 number, C, or one for each element (the
+/// sizes of `input` without axis 0). Its type is the input's; beside a 16-bit input float is taken
+/// too.
+template <class Activation, class... Weight>
+class FunctionOf {
+ public:
+  using Options = FuncOptionsOf<Activation>;
 
-/// The linked layer of any activation struct without weights (activation/activation.h).
-/// `bias`, one number a channel, is added to `input` before the activation (in float for 16-bit
-/// types, without a rounding in between); it may be undefined. Its type is the input's; beside a
-/// 16-bit input float is taken too.
-/// \throws c10::Error also if the activation has weights.
-template <class Activation>
-at::Tensor linked(
-    const at::Tensor& input, const at::Tensor& bias, const LinkedOptions& options = {}) {
-  TORCH_CHECK(
-      !Activation::has_weight,
-      "linked: ",
-      Activation::name,
-      " needs weights for both halves, expected 2 tensors (weight_pos, weight_neg) after the "
-      "input, "
-      "got 0");
-  return detail::linked<Activation>(input, {{}, bias}, options.dim(), options.keep_output());
-}
+  at::Tensor operator()(
+      const at::Tensor& input, const Weight&... weight, const Options& options = {}) const {
+    return (*this)(input, weight..., at::Tensor(), options);
+  }
+
+  /// `bias`, one number a channel, is added to `input` before the activation (in float for 16-bit
+  /// types, without a rounding in between); it may be undefined. Its type is as a weight's.
+  at::Tensor operator()(
+      const at::Tensor& input,
+      const Weight&... weight,
+      const at::Tensor& bias,
+      const Options& options) const {
+    TORCH_CHECK(
+        bias.defined() || options.layer_bias() == 0,
+        Activation::name,
+        ": expected a bias beside the input, since the options are a layer's with a bias of ",
+        options.layer_bias(),
+        " channels, got none");
+    bool keep_output = false;
+    if constexpr (!Activation::has_weight) {
+      keep_output = options.keep_output();
+    }
+    return detail::linked<Activation>(input, {{weight...}, bias}, options.dim(), keep_output);
+  }
+
+  /// The same with default options. (A template, so that `{}` in place of `bias` are options.)
+  template <
+      class Bias,
+      std::enable_if_t<std::is_convertible_v<const Bias&, const at::Tensor&>, int> = 0>
+  at::Tensor operator()(const at::Tensor& input, const Weight&... weight, const Bias& bias) const {
+    return (*this)(input, weight..., bias, Options());
+  }
+};
 
 template <class Activation>
-at::Tensor linked(const at::Tensor& input, const LinkedOptions& options = {}) {
-  return linked<Activation>(input, at::Tensor(), options);
-}
+using Function = std::conditional_t<
+    Activation::has_weight,
+    FunctionOf<Activation, at::Tensor, at::Tensor>,
+    FunctionOf<Activation>>;
 
-/// The linked layer of any activation struct with weights: 1, C, or one for each element (the sizes
-/// of `input` without axis 0) in each of `weight_pos`, for g(x), and `weight_neg`, for g(-x). Their
-/// type is the input's; beside a 16-bit input float is taken too.
-/// `bias` as above.
+/// The function of any activation: `linked<Mish>(x)`.
 template <class Activation>
-at::Tensor linked(
-    const at::Tensor& input,
-    const at::Tensor& weight_pos,
-    const at::Tensor& weight_neg,
-    const at::Tensor& bias,
-    const LinkedOptions& options = {}) {
-  static_assert(Activation::has_weight, "this activation has no weights");
-  return detail::linked<Activation>(
-      input, {{weight_pos, weight_neg}, bias}, options.dim(), options.keep_output());
-}
+inline constexpr Function<Activation> linked = {};
 
-template <class Activation>
-at::Tensor linked(
-    const at::Tensor& input,
-    const at::Tensor& weight_pos,
-    const at::Tensor& weight_neg,
-    const LinkedOptions& options = {}) {
-  return linked<Activation>(input, weight_pos, weight_neg, at::Tensor(), options);
-}
-
-/// The functions of the library's own activations, `lk_relu` and so on: `linked` of each of them.
+/// The functions of the library's own activations.
 ///
 /// lk_relu: g(x) = max(x, 0). Saves two bits an element for backward, or the output.
 /// lk_prelu: g(x) = x for x > 0, else weight * x. Saves two bits an element, the weights and, where
-/// these are differentiated, the output. Of the options only `dim` is read: the sizes of the
-/// weights say how many they are. lk_selu: g(x) = lambda * x for x > 0, else lambda * alpha * (e^x
-/// - 1). Saves the output. lk_swish: g(x) = x * sigmoid(x). Saves the output.
-#define LINKED_NEURONS_FUNCTION(A, function, Module)                                          \
-  template <class Activation = activation::A, WithoutWeights<Activation> = 0>                 \
-  at::Tensor function(const at::Tensor& input, const Module##Options& options = {}) {         \
-    return linked<Activation>(input, options);                                                \
-  }                                                                                           \
-  template <class Activation = activation::A, WithoutWeights<Activation> = 0>                 \
-  at::Tensor function(                                                                        \
-      const at::Tensor& input, const at::Tensor& bias, const Module##Options& options = {}) { \
-    return linked<Activation>(input, bias, options);                                          \
-  }                                                                                           \
-  template <class Activation = activation::A, WithWeights<Activation> = 0>                    \
-  at::Tensor function(                                                                        \
-      const at::Tensor& input,                                                                \
-      const at::Tensor& weight_pos,                                                           \
-      const at::Tensor& weight_neg,                                                           \
-      const Module##Options& options = {}) {                                                  \
-    return linked<Activation>(input, weight_pos, weight_neg, options.dim());                  \
-  }                                                                                           \
-  template <class Activation = activation::A, WithWeights<Activation> = 0>                    \
-  at::Tensor function(                                                                        \
-      const at::Tensor& input,                                                                \
-      const at::Tensor& weight_pos,                                                           \
-      const at::Tensor& weight_neg,                                                           \
-      const at::Tensor& bias,                                                                 \
-      const Module##Options& options = {}) {                                                  \
-    return linked<Activation>(input, weight_pos, weight_neg, bias, options.dim());            \
-  }
+/// these are differentiated, the output.
+/// lk_selu: g(x) = lambda * x for x > 0, else lambda * alpha * (e^x - 1). Saves the output.
+/// lk_swish: g(x) = x * sigmoid(x). Saves the output.
+#define LINKED_NEURONS_FUNCTION(A, function, Module) \
+  inline constexpr Function<activation::A> function = {};
 LINKED_NEURONS_FOR_ALL_ACTIVATIONS(LINKED_NEURONS_FUNCTION)
 #undef LINKED_NEURONS_FUNCTION
+
+/// What LibTorch calls lk_swish's g.
+inline constexpr auto& lk_silu = lk_swish;
 
 } // namespace linked_neurons::functional

@@ -1,5 +1,6 @@
 /// \file
-/// What differs between compilers, said once: inlining into vector and device code.
+/// What differs between compilers, said once: inlining into vector and device code, and
+/// floating-point arithmetic.
 #pragma once
 
 /// Marks a function that CPU loops and CUDA kernels share. It is always inlined: only so does a
@@ -60,4 +61,25 @@
 #else
 #define LINKED_NEURONS_UNROLL
 #define LINKED_NEURONS_UNROLL_TWICE
+#endif
+
+/// Whether the compiler's flags keep IEEE 754's arithmetic, in which NaN, infinities, the sign of
+/// zero and the order of operations count. -Ofast and -ffast-math do not, nor does a part of the
+/// latter. For any part g++ defines __GCC_IEC_559 as 0; clang tells only what concerns NaN and
+/// infinities.
+#if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__) || \
+    (defined(__GCC_IEC_559) && !__GCC_IEC_559)
+#define LINKED_NEURONS_HAS_IEEE_ARITHMETIC 0
+#else
+#define LINKED_NEURONS_HAS_IEEE_ARITHMETIC 1
+#endif
+
+/// Around formulas that are to be computed as they are written: clang then does so whatever its
+/// flags are.
+#if defined(__clang__) && !defined(__CUDACC__)
+#define LINKED_NEURONS_AS_WRITTEN_BEGIN _Pragma("float_control(precise, on, push)")
+#define LINKED_NEURONS_AS_WRITTEN_END _Pragma("float_control(pop)")
+#else
+#define LINKED_NEURONS_AS_WRITTEN_BEGIN
+#define LINKED_NEURONS_AS_WRITTEN_END
 #endif

@@ -10,11 +10,38 @@
 
 #include <ostream>
 #include <string>
+#include <type_traits>
+#include <utility>
 
 namespace linked_neurons {
 
+namespace detail {
+
+/// Whose constructor takes a module's name: that of `Cloneable`, or of `Module` itself in older
+/// LibTorchs, where `Module` is a virtual base, which a pointer cannot be cast back from.
+template <class Cloneable, class = void>
+struct TakesName {
+  using type = torch::nn::Module;
+};
+template <class Cloneable>
+struct TakesName<
+    Cloneable,
+    std::void_t<decltype(static_cast<Cloneable*>(std::declval<torch::nn::Module*>()))>> {
+  using type = Cloneable;
+};
+
+} // namespace detail
+
 /// The linked layer of an activation: C channels in, 2C channels out at axis `options.dim()`, first
-/// g(x), then g(-x). See functional.h for shapes, types and errors.
+/// g(x), then g(-x).
+///
+/// **The channel axis is 1 by default**, as in a batch of images (N, C, H, W) or of vectors (N, C).
+/// Any other axis has to be named, or the wrong one is doubled: `dim(-3)` for one image (C, H, W),
+/// `dim(-1)` for a batch of sequences (N, L, C) and wherever channels come last.
+/// ```cpp
+/// LKReLU of_sequences(LKReLUOptions().dim(-1));
+/// ```
+/// See functional.h for shapes, types and errors.
 ///
 /// An activation with weights trains them as the parameters `weight_pos` and `weight_neg`; with the
 /// option `bias`, any of them trains the parameter `bias`.
@@ -23,7 +50,10 @@ class LinkedImpl : public torch::nn::Cloneable<LinkedImpl<Activation>> {
  public:
   using Options = OptionsOf<Activation>;
 
-  explicit LinkedImpl(const Options& options_ = {}) : options(options_) {
+  explicit LinkedImpl(const Options& options_ = {})
+      : detail::TakesName<torch::nn::Cloneable<LinkedImpl>>::type(
+            std::string("linked_neurons::").append(module_name("Impl"))),
+        options(options_) {
     LinkedImpl::reset();
   }
 
@@ -80,7 +110,7 @@ class LinkedImpl : public torch::nn::Cloneable<LinkedImpl<Activation>> {
 
   at::Tensor forward(const at::Tensor& input) {
     if constexpr (Activation::has_weight) {
-      return functional::linked<Activation>(input, weight_pos, weight_neg, bias, options.dim());
+      return functional::linked<Activation>(input, weight_pos, weight_neg, bias, options);
     } else {
       return functional::linked<Activation>(input, bias, options);
     }
@@ -99,6 +129,11 @@ class LinkedImpl : public torch::nn::Cloneable<LinkedImpl<Activation>> {
     if (options.bias() > 0) {
       stream << ", bias=" << options.bias();
     }
+    if constexpr (!Activation::has_weight) {
+      if (options.keep_output()) {
+        stream << ", keep_output=true";
+      }
+    }
     stream << ")";
   }
 
@@ -112,12 +147,15 @@ class LinkedImpl : public torch::nn::Cloneable<LinkedImpl<Activation>> {
   at::Tensor bias;
 
  private:
-  static std::string module_name() {
+  /// \param suffix "Impl" for the name of this class.
+  static std::string module_name(const char* suffix = "") {
+    std::string name; // not by operator+, of which g++ 12 warns in C++20 (GCC's bug 105651)
     if constexpr (Activation::module_name == nullptr) {
-      return "Linked<" + std::string(Activation::name) + ">";
+      name.append("Linked").append(suffix).append("<").append(Activation::name).append(">");
     } else {
-      return Activation::module_name;
+      name.append(Activation::module_name).append(suffix);
     }
+    return name;
   }
 };
 
@@ -139,5 +177,9 @@ class Linked : public torch::nn::ModuleHolder<LinkedImpl<Activation>> {
   TORCH_MODULE(Module);
 LINKED_NEURONS_FOR_ALL_ACTIVATIONS(LINKED_NEURONS_MODULE)
 #undef LINKED_NEURONS_MODULE
+
+// What LibTorch calls Swish.
+using LKSiLU = LKSwish;
+using LKSiLUImpl = LKSwishImpl;
 
 } // namespace linked_neurons

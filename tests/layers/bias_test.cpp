@@ -160,15 +160,13 @@ TEST(BiasErrors, NameWhatIsWrong) {
          torch::nn::Linear to(2, 2);
          ln::move_bias(from, to);
        },
-       "move_bias: expected linked_neurons::LinkedImpl<linked_neurons::activation::ReLU> to have "
-       "a bias, got none"},
+       "move_bias: expected linked_neurons::LKReLUImpl to have a bias, got none"},
       {[] {
          torch::nn::Linear from(2, 2);
          ln::LKReLU to(ln::LKReLUOptions().bias(2));
          ln::move_bias(from, to);
        },
-       "move_bias: expected linked_neurons::LinkedImpl<linked_neurons::activation::ReLU> to have "
-       "no bias yet, got one of shape [2]"}};
+       "move_bias: expected linked_neurons::LKReLUImpl to have no bias yet, got one of shape [2]"}};
   for (const auto& [call, message] : cases) {
     try {
       call();

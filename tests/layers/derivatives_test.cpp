@@ -1,8 +1,6 @@
 // The layers as LibTorch differentiates them: twice, from any gradient, through views, under
-// functorch's transforms; and what is refused.
+// functorch's transforms; and what is refused. (In forward mode: forward_mode_test.cpp.)
 #include "every_layer.h"
-
-#include <torch/csrc/autograd/forward_grad.h>
 
 #include <ATen/functorch/BatchedTensorImpl.h>
 #include <ATen/functorch/DynamicLayer.h>
@@ -196,22 +194,6 @@ TEST_P(EveryLayer, RefusesASecondBackwardOfAFreedGraph) {
   const Tensor y = layer.fused(x, layer.parameters(x, 1), 1).sum();
   y.backward();
   EXPECT_THROW(y.backward(), c10::Error);
-}
-
-TEST_P(EveryLayer, RefusesTangents) {
-  const Layer& layer = GetParam();
-  const Tensor x = torch::randn({2, 3});
-  const auto level = static_cast<std::int64_t>(torch::autograd::ForwardADLevel::get_next_idx());
-  try {
-    layer.fused(at::_make_dual(x, torch::ones_like(x), level), layer.parameters(x, 1), 1);
-    ADD_FAILURE() << "took a tangent and may have dropped it";
-  } catch (const c10::Error& error) {
-    const std::string message = error.what_without_backtrace();
-    EXPECT_EQ(message.find(layer.name), 0U) << message;
-    EXPECT_NE(message.find("forward-mode differentiation is not supported"), std::string::npos)
-        << message;
-  }
-  torch::autograd::ForwardADLevel::release_idx(level);
 }
 
 } // namespace

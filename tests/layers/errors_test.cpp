@@ -96,12 +96,6 @@ const std::vector<Case> kInputs = {
      "lk_relu: expected dim in [-2, 1] for a tensor of 2 axes, got 5"}};
 
 const std::vector<Case> kWeights = {
-    {"none",
-     [] {
-       return f::linked<linked_neurons::activation::PReLU>(ones({2, 3}));
-     },
-     "linked: lk_prelu needs weights for both halves, expected 2 tensors (weight_pos, weight_neg) "
-     "after the input, got 0"},
     {"undefined",
      [] {
        return f::lk_prelu(ones({2, 3}), ones({1}), Tensor());

@@ -64,10 +64,10 @@ Layer layer(bool has_bias) {
       contract_of<Activation>(),
       [](const Tensor& x, const Parameters& parameters, std::int64_t dim) {
         const auto& [weight, bias] = parameters;
-        const auto options = ln::LinkedOptions(dim).keep_output(kKeepOutput);
         if constexpr (Activation::has_weight) {
-          return ln::functional::linked<Activation>(x, weight.pos, weight.neg, bias, options);
+          return ln::functional::linked<Activation>(x, weight.pos, weight.neg, bias, dim);
         } else {
+          const auto options = ln::functional::LinkedFuncOptions(dim).keep_output(kKeepOutput);
           return ln::functional::linked<Activation>(x, bias, options);
         }
       },

@@ -12,6 +12,7 @@
 #include <cmath>
 #include <type_traits>
 
+LINKED_NEURONS_AS_WRITTEN_BEGIN
 namespace linked_neurons::math {
 
 /// `condition ? a : b`, computed without a branch; both `a` and `b` are evaluated.
@@ -230,3 +231,4 @@ LINKED_NEURONS_FN T expm1(T x) {
 }
 
 } // namespace linked_neurons::math
+LINKED_NEURONS_AS_WRITTEN_END

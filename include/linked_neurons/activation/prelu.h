@@ -4,6 +4,7 @@
 
 #include <linked_neurons/activation/activation.h>
 
+LINKED_NEURONS_AS_WRITTEN_BEGIN
 namespace linked_neurons::activation {
 
 struct PReLU : Activation {
@@ -50,3 +51,4 @@ struct PReLU : Activation {
 };
 
 } // namespace linked_neurons::activation
+LINKED_NEURONS_AS_WRITTEN_END

@@ -5,6 +5,7 @@
 
 #include <linked_neurons/activation/activation.h>
 
+LINKED_NEURONS_AS_WRITTEN_BEGIN
 namespace linked_neurons::activation {
 
 struct SELU : Activation {
@@ -44,3 +45,4 @@ struct SELU : Activation {
 };
 
 } // namespace linked_neurons::activation
+LINKED_NEURONS_AS_WRITTEN_END

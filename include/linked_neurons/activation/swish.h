@@ -4,6 +4,7 @@
 
 #include <linked_neurons/activation/activation.h>
 
+LINKED_NEURONS_AS_WRITTEN_BEGIN
 namespace linked_neurons::activation {
 
 struct Swish : Activation {
@@ -56,3 +57,4 @@ struct Swish : Activation {
 };
 
 } // namespace linked_neurons::activation
+LINKED_NEURONS_AS_WRITTEN_END

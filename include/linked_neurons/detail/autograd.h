@@ -164,7 +164,8 @@ class LinkedBackward : public LinkedNode<Activation> {
     const Backend* backend = backend_for<Activation>(grad, saved.parameters);
     // After a forward on the composed path there are no strides: its masks have a layout that the
     // kernels do not read.
-    if (backend != nullptr && !strides_.empty() && !at::GradMode::is_enabled()) {
+    if (backend != nullptr && !strides_.empty() && !at::GradMode::is_enabled() &&
+        !is_transformed(grad)) {
       result = run_backward<Activation>(*backend, grad, saved, layout_of(sizes, strides_, dim_));
     } else {
       if (mask_layout_.lanes != 0) {
@@ -202,20 +203,12 @@ at::Tensor linked(
   }
   check_bias(Activation::name, bias, input, dim);
   bool differentiated = false;
-  bool forward_mode = false;
-  bool by_functorch = false;
+  bool transformed = false;
   for (const at::Tensor* tensor : {&input, &weight.pos, &weight.neg, &bias}) {
-    if (tensor->defined()) {
-      differentiated |= tensor->requires_grad();
-      forward_mode |= tensor->_fw_grad(0).defined();
-      by_functorch |= is_functorch_differentiated(*tensor);
-    }
+    differentiated |= tensor->defined() && tensor->requires_grad();
+    transformed |= is_transformed(*tensor);
   }
-  TORCH_CHECK(
-      !forward_mode,
-      Activation::name,
-      ": expected no tangents, got some: forward-mode differentiation is not supported");
-  if (by_functorch) {
+  if (transformed) {
     return composed::forward<Activation>(input, parameters, kind, dim);
   }
   if (at::GradMode::is_enabled() && differentiated) {

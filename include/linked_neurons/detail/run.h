@@ -30,10 +30,12 @@ inline bool is_plain(const at::Tensor& tensor) {
   return !tensor.defined() || !tensor.unsafeGetTensorImpl()->key_set().has_any(kOthers);
 }
 
-/// Whether functorch differentiates a tensor: in a graph of levels, which LibTorch's operators
-/// know.
-inline bool is_functorch_differentiated(const at::Tensor& tensor) {
-  return tensor.unsafeGetTensorImpl()->key_set().has(c10::DispatchKey::FuncTorchGradWrapper);
+/// Whether a tensor is differentiated in a way that LibTorch's operators know and kernels do not:
+/// in forward mode, for which it carries a tangent, or by functorch, in a graph of levels.
+inline bool is_transformed(const at::Tensor& tensor) {
+  return tensor.defined() &&
+         (tensor.unsafeGetTensorImpl()->key_set().has(c10::DispatchKey::FuncTorchGradWrapper) ||
+          tensor._fw_grad(/*level=*/0).defined());
 }
 
 /// The kernels for an input, or null for the composed path.

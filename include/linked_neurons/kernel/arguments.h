@@ -13,6 +13,7 @@
 #include <linked_neurons/activation/activation.h>
 
 #include <cstdint>
+#include <type_traits>
 
 namespace linked_neurons::detail {
 
@@ -72,8 +73,20 @@ struct SavedValues {
   Pair<Bool> masks;
 };
 
+/// Stops where a loop or a kernel would be compiled with other arithmetic than it is written for. A
+/// file that only calls what is compiled elsewhere, as the layers of our CMake target, is not
+/// concerned; nor are tensors, on which LibTorch computes.
+template <class T>
+constexpr void check_arithmetic() {
+  static_assert(
+      LINKED_NEURONS_HAS_IEEE_ARITHMETIC || !std::is_floating_point_v<T>,
+      "linked_neurons: -Ofast, -ffast-math or a part of it would make this layer's results wrong. "
+      "Compile this file with -fno-fast-math behind that flag.");
+}
+
 template <class Activation, class T>
 LINKED_NEURONS_FN Pair<T> forward(const T& z, const Pair<T>& weight) {
+  check_arithmetic<T>();
   if constexpr (Activation::has_weight) {
     return Activation::forward(z, weight);
   } else {
@@ -95,6 +108,7 @@ LINKED_NEURONS_FN const auto& saved_value(const SavedValues<T, Bool>& saved) {
 template <class Activation, class T, class Bool>
 LINKED_NEURONS_FN T
 backward(const SavedValues<T, Bool>& saved, const Pair<T>& grad, const Pair<T>& weight) {
+  check_arithmetic<T>();
   const auto& value = saved_value<Activation>(saved);
   if constexpr (Activation::has_weight) {
     return Activation::backward(value, grad, weight);

@@ -134,7 +134,7 @@ class OperatorBackward : public LinkedNode<A> {
     const Tensor& masks = saved[Node::kMasks];
     const auto weights = at::TensorList(saved).slice(Node::kPos, A::has_weight ? 2 : 0);
     auto from =
-        at::GradMode::is_enabled()
+        at::GradMode::is_enabled() || is_transformed(grad)
             ? Operators<A>::template backward<true>(
                   grad, output, masks, weights, bias, C10_AS_INTARRAYREF_SLOW(output_strides), dim)
             : Operators<A>::call_backward().call(

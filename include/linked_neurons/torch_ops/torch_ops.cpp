@@ -30,11 +30,6 @@
 namespace linked_neurons::detail {
 namespace {
 
-/// Whether a tensor belongs to a transform of torch.func or carries a tangent.
-bool is_transformed(const Tensor& tensor) {
-  return is_functorch_differentiated(tensor) || tensor._fw_grad(0).defined();
-}
-
 /// The layer of LibTorch's own operators, which know autograd, transforms and export.
 /// \tparam W `Tensor`, once for each of the activation's weights.
 template <class A, class... W>

@@ -21,5 +21,9 @@ bool network_works() {
   before.square().sum().backward();
   optimizer.step();
   const auto after = net->forward(x);
-  return before.sizes() == torch::IntArrayRef({5, 6}) && !torch::equal(before, after);
+
+  const auto selu = linked_neurons::LKSELU()(x);
+  const auto composed = torch::cat({torch::selu(x), torch::selu(-x)}, 1);
+  return torch::allclose(selu, composed, 1e-5, 1e-6) &&
+         before.sizes() == torch::IntArrayRef({5, 6}) && !torch::equal(before, after);
 }
