@@ -134,6 +134,19 @@ class CMakeLines(unittest.TestCase):
             self.assertRegex(said, r"linked_neurons [0-9.]+: LibTorch")
 
 
+class Fences(unittest.TestCase):
+    """That no test overlooks a block."""
+
+    def test_all_are_known(self):
+        for page in PAGES:
+            with self.subTest(page.name):
+                blocks = blocks_of(page)
+                self.assertLessEqual({block.language for block in blocks}, {"cpp", "cmake", "python", "sh"})
+                fences = re.findall(r"^ *(```|~~~)(?!\{)", page.read_text(), re.MULTILINE)
+                directives = re.findall(r"^```\{", page.read_text(), re.MULTILINE)
+                self.assertEqual(len(fences), 2 * len(blocks) + len(directives))
+
+
 class Links(unittest.TestCase):
     """Sphinx looks at those of the site."""
 

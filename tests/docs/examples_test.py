@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import types
 import unittest
 from pathlib import Path
 
@@ -26,7 +27,8 @@ class Examples(unittest.TestCase):
         blocks = [block for block in blocks_of(path) if block.language in ("cpp", "python")]
         if not HAS_TORCH and any(block.language == "python" for block in blocks):
             self.skipTest("no torch")
-        names = {"__name__": "__main__"}
+        # A module, since torch.compile looks names up in it.
+        module = sys.modules[f"docs_{path.stem}"] = types.ModuleType(f"docs_{path.stem}")
         for block in blocks:
             reason = block.reason
             if block.language == "python" and WITHOUT and WITHOUT in block.text:
@@ -34,7 +36,8 @@ class Examples(unittest.TestCase):
             if reason:
                 print(f"{path}:{block.line} is left out: {reason}")
             elif block.language == "python":
-                exec(compile("\n" * (block.line - 1) + block.text, path, "exec"), names)
+                # On the page's lines, where TorchScript reads the source of a class.
+                exec(compile("\n" * (block.line - 1) + block.text, path, "exec"), module.__dict__)
             elif "declarations" not in block.words:
                 test = f"--gtest_filter={block.page}.{block.name}"
                 result = subprocess.run([PROGRAM, test], capture_output=True, text=True)
