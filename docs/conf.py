@@ -21,5 +21,6 @@ html_title = project
 html_static_path = ["static"]
 html_css_files = ["site.css"]
 html_copy_source = False
+html_use_index = False
 html_show_copyright = False
 html_theme_options = {"top_of_page_buttons": []}
