@@ -147,6 +147,17 @@ class Fences(unittest.TestCase):
                 self.assertEqual(len(fences), 2 * len(blocks) + len(directives))
 
 
+class Layers(unittest.TestCase):
+    def test_all_are_described(self):
+        """Those of the headers' list: in README.md's table, and with a plot on the layers' page."""
+        listed = (SOURCE / "include/linked_neurons/activation/all.h").read_text()
+        layers = re.findall(r"^  use\(\w+, (\w+), (\w+)\)", listed, re.MULTILINE)
+        self.assertGreater(len(layers), 3)
+        for function, module in layers:
+            self.assertIn(f"| `{module}` |", (SOURCE / "README.md").read_text())
+            self.assertIn(f"```{{activation-plot}} {function}\n", (SOURCE / "docs/layers.md").read_text())
+
+
 class Links(unittest.TestCase):
     """Sphinx looks at those of the site."""
 
