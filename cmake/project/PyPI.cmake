@@ -24,6 +24,10 @@ set(nvcc_packages nvidia-cuda-nvcc==13.0.88 nvidia-cuda-crt==13.0.88 nvidia-nvvm
 set(tools_packages matplotlib==3.11.2 numpy==2.4.6 onnx==1.23.2 onnxruntime==1.32.0 onnxscript==0.7.2
     setuptools==80.9.0 tensorboard==2.20.0)
 
+# What makes the site, and what opens its pages in a test.
+set(docs_packages breathe==5.1.0 furo==2025.12.19 matplotlib==3.11.2 myst-parser==5.2.0 selenium==4.51.0
+    sphinx==9.0.4)
+
 # Installs packages into an environment of their own, unless it has exactly them: a stamp tells.
 # Sets `problem` to what stood in the way, or to nothing.
 function(_linked_neurons_pip environment problem)
@@ -117,3 +121,13 @@ function(linked_neurons_pypi_tools)
     set(LINKED_NEURONS_TOOLS_PYTHON "${environment}/bin/python" PARENT_SCOPE)
   endif()
 endfunction()
+
+# As a script, for the target docs: nobody else waits for these packages.
+#
+#   cmake -D LINKED_NEURONS_PYPI_DIR=<folder> -P PyPI.cmake
+if(CMAKE_SCRIPT_MODE_FILE STREQUAL CMAKE_CURRENT_LIST_FILE)
+  _linked_neurons_pip("${LINKED_NEURONS_PYPI_DIR}/docs" problem ${docs_packages})
+  if(problem)
+    message(FATAL_ERROR "linked_neurons: the site cannot be made: ${problem}")
+  endif()
+endif()

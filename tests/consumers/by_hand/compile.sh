@@ -1,5 +1,5 @@
 #!/bin/sh
-# Compiles main.cpp by hand, with the line that README.md gives. LINKED_NEURONS is a checkout or an
+# Compiles main.cpp by hand, with the line that docs/start.md gives. LINKED_NEURONS is a checkout or an
 # install prefix; LIBTORCH is LibTorch's prefix: what python3 -c 'import torch; print(*torch.__path__)'
 # prints, an unpacked LibTorch, or /usr for a distribution's.
 set -eu
