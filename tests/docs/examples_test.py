@@ -14,6 +14,7 @@ import sys
 import tempfile
 import types
 import unittest
+from itertools import groupby
 from pathlib import Path
 
 from blocks import blocks_of
@@ -29,20 +30,30 @@ class Examples(unittest.TestCase):
             self.skipTest("no torch")
         # A module, since torch.compile looks names up in it.
         module = sys.modules[f"docs_{path.stem}"] = types.ModuleType(f"docs_{path.stem}")
-        for block in blocks:
-            reason = block.reason
-            if block.language == "python" and any(word in block.text for word in WITHOUT):
-                reason = f"there is none of {WITHOUT}"
-            if reason:
-                print(f"{path}:{block.line} is left out: {reason}")
-            elif block.language == "python":
-                # On the page's lines, where TorchScript reads the source of a class.
-                exec(compile("\n" * (block.line - 1) + block.text, path, "exec"), module.__dict__)
-            elif "declarations" not in block.words:
-                test = f"--gtest_filter={block.page}.{block.name}"
-                result = subprocess.run([PROGRAM, test], capture_output=True, text=True)
-                self.assertIn("[  PASSED  ] 1 test", result.stdout, f"{path}:{block.line}\n"
-                              f"{result.stdout}{result.stderr}")
+        for language, group in groupby(filter(self.is_run, blocks), lambda block: block.language):
+            if language == "cpp":
+                self.run_cpp([block for block in group if "declarations" not in block.words])
+            else:
+                for block in group:
+                    # On the page's lines, where TorchScript reads the source of a class.
+                    text = "\n" * (block.line - 1) + block.text
+                    exec(compile(text, path, "exec"), module.__dict__)
+
+    def is_run(self, block):
+        reason = block.reason
+        if block.language == "python" and any(word in block.text for word in WITHOUT):
+            reason = f"there is none of {WITHOUT}"
+        if reason:
+            print(f"{block.page}.md:{block.line} is left out: {reason}")
+        return not reason
+
+    def run_cpp(self, blocks):
+        if blocks:
+            tests = ":".join(f"{block.page}.{block.name}" for block in blocks)
+            result = subprocess.run([PROGRAM, f"--gtest_filter={tests}"], capture_output=True, text=True)
+            said = result.stdout + result.stderr
+            self.assertEqual(result.returncode, 0, said)
+            self.assertIn(f"[  PASSED  ] {len(blocks)} test", said)
 
     def test_every_page(self):
         for path in PAGES:
