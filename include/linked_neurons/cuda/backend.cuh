@@ -6,8 +6,8 @@
 /// #include <linked_neurons/cuda/backend.cuh>
 /// LINKED_NEURONS_CUDA_KERNELS(my::Mish)
 /// ```
-/// Compiled with nvcc's `--use_fast_math` the kernels are less accurate than they say. The file cannot
-/// tell; `linked_neurons_add_cuda_sources` refuses that flag.
+/// Compiled with nvcc's `--use_fast_math` the kernels are less accurate than they say. The file
+/// cannot tell; `linked_neurons_add_cuda_sources` refuses that flag.
 #pragma once
 
 #include <linked_neurons/cuda/backend.h>
