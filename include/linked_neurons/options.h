@@ -23,6 +23,7 @@ using IfTakes = std::enable_if_t<
     int>;
 
 /// As LibTorch's TORCH_ARG, for a base class of the struct `Options`.
+// NOLINTBEGIN(bugprone-macro-parentheses): T is a type
 #define LINKED_NEURONS_OPTION(T, name)          \
  public:                                        \
   template <class Value, IfTakes<T, Value> = 0> \
@@ -39,6 +40,7 @@ using IfTakes = std::enable_if_t<
                                                 \
  private:                                       \
   T name##_
+// NOLINTEND(bugprone-macro-parentheses)
 
 template <class Options>
 class DimOption {

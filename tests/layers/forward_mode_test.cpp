@@ -29,7 +29,7 @@ class ForwardMode {
 
   /// The tangent, or zeros, which LibTorch says as an undefined one.
   Tensor tangent(const Tensor& dual) const {
-    const Tensor tangent = dual._fw_grad(level_);
+    const Tensor& tangent = dual._fw_grad(level_);
     return tangent.defined() ? tangent.clone() : at::zeros_like(dual);
   }
 
@@ -77,7 +77,7 @@ TEST_P(EveryLayer, TakesTangentsOfEachArgument) {
           parameters.bias = dual(parameters.bias);
         }
         const Tensor y = function(x, parameters, dim);
-        const Tensor tangent = mode.tangent(y);
+        Tensor tangent = mode.tangent(y);
         EXPECT_FALSE(tangent.equal(at::zeros_like(tangent)));
         return tangent;
       };
