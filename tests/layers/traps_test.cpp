@@ -224,8 +224,8 @@ TEST(Traps, ModulesSayTheirNames) {
   EXPECT_EQ(name(ln::LKPReLU()), "linked_neurons::LKPReLUImpl");
   EXPECT_EQ(name(ln::LKSELU()), "linked_neurons::LKSELUImpl");
   EXPECT_EQ(name(ln::LKSwish()), "linked_neurons::LKSwishImpl");
-  EXPECT_EQ(name(ln::Linked<LKGelu>()), "linked_neurons::LinkedImpl<lk_gelu>");
-  EXPECT_EQ(name(ln::Linked<LKGelu>()->clone()), "linked_neurons::LinkedImpl<lk_gelu>");
+  EXPECT_EQ(name(ln::Linked<LKGelu>()), "linked_neurons::LinkedImpl<gelu>");
+  EXPECT_EQ(name(ln::Linked<LKGelu>()->clone()), "linked_neurons::LinkedImpl<gelu>");
 }
 
 TEST(Traps, ModulesPrintWhatIsSet) {
