@@ -29,16 +29,17 @@ struct Buffer {
   }
 };
 
-/// How many bytes further on in a linked tensor lies what is to be prefetched with a block; 0 where
-/// nothing is.
+/// How many bytes ahead of the blocks memory is prefetched.
+inline constexpr std::int64_t kPrefetchDistance = 2048;
+
+/// Whether the halves of a linked tensor's rows are prefetched as one sequence.
 ///
 /// Blocks take turns between the halves of a row. Of a long row the processor's own prefetching
 /// follows both halves; of a row of a few blocks, as in channels-last tensors, it follows neither.
-/// There both halves together are read in the order of their addresses, ahead of the blocks.
-inline std::int64_t prefetch_distance(std::int64_t row, std::int64_t element_size) {
+/// There both halves together are prefetched in the order of their addresses.
+inline bool is_prefetched_by_rows(std::int64_t row, std::int64_t element_size) {
   constexpr std::int64_t kLongRow = 8192; // bytes
-  constexpr std::int64_t kAhead = 2048;   // bytes
-  return row < kBlock || row * element_size >= kLongRow ? 0 : kAhead;
+  return row >= kBlock && row * element_size < kLongRow;
 }
 
 /// The memory of tensors, which loops read and write a block at a time: in place where the block is
@@ -54,7 +55,7 @@ class BlockIO {
   LINKED_NEURONS_FN static BlockIO of(
       Target target, StoredType stored_type, bool nontemporal, std::int64_t row) {
     const std::int64_t size = element_size<C>(stored_type);
-    return {target, stored_type, size, nontemporal, prefetch_distance(row, size)};
+    return {target, stored_type, size, nontemporal, is_prefetched_by_rows(row, size)};
   }
 
   /// `size` elements from element `first` on.
@@ -105,8 +106,13 @@ class BlockIO {
   LINKED_NEURONS_FN Pair<C*> destination_halves(
       void* base, const Position& position, std::int64_t size, Buffer<C>& buffer) const {
     if (position.holds_block(size) && !converts() && !nontemporal_) {
-      prefetch_halves(base, position);
       auto* const pos = static_cast<C*>(base) + position.offset;
+      if (by_rows_) {
+        prefetch_halves(base, position);
+      } else {
+        prefetch_ahead(pos);
+        prefetch_ahead(pos + position.row);
+      }
       return {pos, pos + position.row};
     }
     return {buffer.numbers(), buffer.numbers() + kBlock};
@@ -129,8 +135,12 @@ class BlockIO {
   template <class C>
   LINKED_NEURONS_FN C* destination(
       void* base, std::int64_t first, std::int64_t size, Buffer<C>& buffer) const {
-    const bool here = size == kBlock && !converts() && !nontemporal_;
-    return here ? static_cast<C*>(base) + first : buffer.numbers();
+    if (size == kBlock && !converts() && !nontemporal_) {
+      auto* const here = static_cast<C*>(base) + first;
+      prefetch_ahead(here);
+      return here;
+    }
+    return buffer.numbers();
   }
 
   template <class C>
@@ -159,17 +169,30 @@ class BlockIO {
       StoredType stored_type,
       std::int64_t element_size,
       bool nontemporal,
-      std::int64_t ahead)
+      bool by_rows)
       : target_(target), stored_type_(stored_type), element_size_(element_size),
-        nontemporal_(nontemporal), ahead_(ahead) {}
+        nontemporal_(nontemporal), by_rows_(by_rows) {}
 
   /// As many bytes as two halves of a block have, further on. (The blocks before this one hold the
   /// first column + offset elements of the linked tensor, if one counts whole rows as a stream.)
   LINKED_NEURONS_FN void prefetch_halves(const void* base, const Position& position) const {
-    if (ahead_ != 0) {
+    if (by_rows_) {
       const std::int64_t before = (position.column + position.offset) * element_size_;
-      const char* const next = static_cast<const char*>(base) + before + ahead_;
+      const char* const next = static_cast<const char*>(base) + before + kPrefetchDistance;
       for (std::int64_t i = 0; i < 2 * kBlock * element_size_; i += kCacheLine) {
+        LINKED_NEURONS_PREFETCH(next + i);
+      }
+    }
+  }
+
+  /// Fetches what a block some way behind this one is going to overwrite: the processor's own
+  /// prefetching follows reads better than writes. (A block of 16-bit elements is written in too
+  /// little time for that to pay.)
+  template <class C>
+  LINKED_NEURONS_FN static void prefetch_ahead(const C* block) {
+    if constexpr (sizeof(C) > sizeof(Half)) {
+      const auto* const next = reinterpret_cast<const char*>(block) + kPrefetchDistance;
+      for (std::int64_t i = 0; i < kBlock * std::int64_t(sizeof(C)); i += kCacheLine) {
         LINKED_NEURONS_PREFETCH(next + i);
       }
     }
@@ -308,7 +331,7 @@ class BlockIO {
   StoredType stored_type_;
   std::int64_t element_size_; ///< bytes
   bool nontemporal_;
-  std::int64_t ahead_; ///< see `prefetch_distance`
+  bool by_rows_; ///< see `is_prefetched_by_rows`
 };
 
 } // namespace linked_neurons::detail::cpu
