@@ -22,7 +22,7 @@ namespace {
 /// g in long double, from which a double result can be judged: of the activations that have such a
 /// formula here.
 struct NoFormula {};
-constexpr NoFormula exact(ln::Activation /*activation*/, long double /*z*/) {
+[[maybe_unused]] constexpr NoFormula exact(ln::Activation /*activation*/, long double /*z*/) {
   return {};
 }
 long double exact(ln::activation::ReLU /*activation*/, long double z) {

@@ -26,9 +26,9 @@ constexpr bool kTakes = std::is_invocable_v<const Function&, Arguments...>;
   [](auto& options, auto value) -> decltype(options.option(value), void()) { \
     options.option(value);                                                   \
   }
-const auto set_dim = TESTS_SETTER(dim);
-const auto set_bias = TESTS_SETTER(bias);
-const auto set_keep_output = TESTS_SETTER(keep_output);
+[[maybe_unused]] const auto set_dim = TESTS_SETTER(dim);
+[[maybe_unused]] const auto set_bias = TESTS_SETTER(bias);
+[[maybe_unused]] const auto set_keep_output = TESTS_SETTER(keep_output);
 #undef TESTS_SETTER
 
 template <class Options>
