@@ -139,7 +139,7 @@ struct BackwardBlocks {
       } else if (
           saves_output<Activation>(kWeightGradients) ||
           (Activation::output_tells_masks && args.masks == nullptr)) {
-        constexpr int kHalves = Activation::reads_neg_output ? 2 : 1;
+        constexpr int kHalves = Activation::reads_neg_output || kWeightGradients ? 2 : 1;
         in.output = io.template read_halves<kHalves>(args.input_or_output, position, size, output);
       }
       in.weights = weights.next();
