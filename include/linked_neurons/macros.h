@@ -74,8 +74,8 @@
 #define LINKED_NEURONS_HAS_IEEE_ARITHMETIC 1
 #endif
 
-/// Around formulas that are to be computed as they are written: clang then does so whatever its
-/// flags are.
+/// These two go around formulas. Between them clang keeps IEEE 754's arithmetic even where its
+/// flags say otherwise; for other compilers they are empty.
 #if defined(__clang__) && !defined(__CUDACC__)
 #define LINKED_NEURONS_AS_WRITTEN_BEGIN _Pragma("float_control(precise, on, push)")
 #define LINKED_NEURONS_AS_WRITTEN_END _Pragma("float_control(pop)")

@@ -1,6 +1,6 @@
 // Prints what the CPU loops make of some numbers: "layer x g(x) g(-x) gradient", a number a line.
-// fast_math_test.py compiles this with flags that change floating-point arithmetic, checks what it
-// prints, and says here what arrives at the two halves and what the weights are.
+// fast_math_test.py compiles this file with flags that change floating-point arithmetic, checks
+// what the program prints, and defines ARRIVING, the gradients at the two halves, and WEIGHTS.
 #include <linked_neurons/activation/all.h>
 #include <linked_neurons/cpu/blocks.h>
 

@@ -1,4 +1,6 @@
 // Bad input is refused: the message names the function, what was expected, and what came.
+#include "expect_error.h"
+
 #include <linked_neurons/linked_neurons.h>
 
 #include <gtest/gtest.h>
@@ -27,12 +29,7 @@ class Errors : public testing::TestWithParam<Case> {};
 
 TEST_P(Errors, Say) {
   const auto& [name, call, message] = GetParam();
-  try {
-    call();
-    ADD_FAILURE() << "accepted, in place of: " << message;
-  } catch (const c10::Error& error) {
-    EXPECT_EQ(std::string(error.what_without_backtrace()).substr(0, message.size()), message);
-  }
+  expect_error(call, message);
 }
 
 Tensor ones(at::IntArrayRef sizes, at::TensorOptions options = {}) {
