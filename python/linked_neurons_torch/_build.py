@@ -2,13 +2,14 @@
 
 The cache has a folder for each PyTorch and each version of the package's sources, and in it one for each
 set of tools: compiler, nvcc, CUDA architectures. LINKED_NEURONS_CACHE, in the environment, names another
-cache, and LINKED_NEURONS_LIBRARY a library that is there already.
+cache.
 """
 
 import contextlib
 import hashlib
 import importlib
 import importlib.util
+import logging
 import os
 import platform
 import shlex
@@ -70,9 +71,6 @@ def find_or_build() -> Path:
 
     Raises CannotBuild.
     """
-    named = os.environ.get("LINKED_NEURONS_LIBRARY")
-    if named:
-        return Path(named).resolve(strict=True)
     tools = Tools.found()
     folder = cache_folder() / _conditions()
     library = folder / tools.folder / LIBRARY
@@ -83,11 +81,12 @@ def find_or_build() -> Path:
         if built:
             return built[-1]
     _check_tools(tools)
+    start = time.time()
     try:
         library.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / "lock"):
             if not library.exists():
-                _build(library, tools)
+                _build(library, tools, start)
     except OSError as error:
         raise CannotBuild(
             f"the operators cannot be built in {folder}, since {error} (LINKED_NEURONS_CACHE names another folder)"
@@ -151,13 +150,15 @@ def _check_tools(tools: Tools) -> None:
         raise CannotBuild(f"the operators cannot be built here, for want of {' and '.join(missing)}")
 
 
-def _build(library: Path, tools: Tools) -> None:
+def _build(library: Path, tools: Tools, start: float) -> None:
+    log = library.with_name("build.log")
+    if log.exists() and log.stat().st_mtime >= start:
+        raise CannotBuild(f"the operators could not be compiled by another process (see {log})")
     print(f"linked_neurons_torch: compiling the operators for torch {torch.__version__} "
           f"({'CPU and CUDA' if tools.has_cuda else 'CPU'}) into {library.parent}, once; "
-          f"this takes {'minutes' if tools.has_cuda else 'about half a minute'} ... ",
+          f"this takes {'a minute or more' if tools.has_cuda else 'about half a minute'} ... ",
           end="", flush=True, file=sys.stderr)
-    start = time.monotonic()
-    log = library.with_name("build.log")
+    start = time.time()
     try:
         # In a folder of its own, and moved when it is whole: whoever dies meanwhile leaves no half of it.
         with tempfile.TemporaryDirectory(prefix="building-", dir=library.parent) as folder:
@@ -166,16 +167,18 @@ def _build(library: Path, tools: Tools) -> None:
     except (RuntimeError, OSError, ImportError) as error:
         print("failed", file=sys.stderr)
         log.write_text(str(error))
-        lines = [line for line in str(error).splitlines() if "error" in line.lower()]
-        raise CannotBuild(f"the operators could not be compiled: {lines[0] if lines else error} (see {log})") from error
-    print(f"done in {time.monotonic() - start:.0f} s", file=sys.stderr)
+        lines = [line for line in str(error).splitlines() if "error: " in line]
+        raise CannotBuild(f"the operators could not be compiled: {(lines or [error])[0]} (see {log})") from error
+    print(f"done in {time.time() - start:.0f} s", file=sys.stderr)
 
 
 def _compile(folder: str, tools: Tools) -> None:
     """Builds the library in the folder, and loads it."""
     path = os.pathsep.join(filter(None, [_ninja_folder(), os.environ.get("PATH")]))
     with _environment(PATH=path, TORCH_CUDA_ARCH_LIST=tools.architectures):
-        from torch.utils import cpp_extension  # imports setuptools
+        # Which warns of a CUDA toolkit without a device. (Here, since it imports setuptools.)
+        logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
+        from torch.utils import cpp_extension
 
         sources = [SOURCES / "torch_ops/torch_ops.cpp"]
         flags = ["-O3", "-DNDEBUG"]

@@ -1,5 +1,6 @@
 """Which functions compute the layers: the compiled operators, or PyTorch's own one after another."""
 
+import os
 import threading
 import warnings
 from types import ModuleType
@@ -51,18 +52,31 @@ def _load() -> None:
     global layers, _is_loaded
     if _is_loaded:
         return
+    problem = None
     try:
         if not _are_registered():
-            library = _build.find_or_build()
-            if not _are_registered():  # what was built just now is loaded
-                torch.ops.load_library(library)
+            _load_library()
         layers = torch.ops.linked_neurons
-    except _build.CannotBuild as problem:
+    except _build.CannotBuild as error:
+        problem = error
+    _is_loaded = True
+    if problem:
         warnings.warn(
             f"linked_neurons_torch: {problem}. The layers are computed by PyTorch's own operators, one after "
             "another, which takes more time and memory.", RuntimeWarning, stacklevel=4)
-    finally:
-        _is_loaded = True
+
+
+def _load_library() -> None:
+    named = os.environ.get("LINKED_NEURONS_LIBRARY")
+    if named:
+        torch.ops.load_library(named)
+        return
+    library = _build.find_or_build()
+    try:
+        if not _are_registered():  # what was built just now is loaded
+            torch.ops.load_library(library)
+    except OSError as error:
+        raise _build.CannotBuild(f"{library} cannot be loaded: {error}") from error
 
 
 def _are_registered() -> bool:
