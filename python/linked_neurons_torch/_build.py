@@ -77,9 +77,10 @@ def find_or_build() -> Path:
     if library.exists():
         return library
     if not tools.compiler or (torch.version.cuda and not tools.nvcc):
-        built = sorted(folder.glob(f"*/{LIBRARY}"), key=lambda path: ("cuda-" in path.parent.name, path.stat().st_mtime))
-        if built:
-            return built[-1]
+        built = folder.glob(f"*/{LIBRARY}")
+        best = max(built, key=lambda path: (path.parent.name.startswith("cuda-"), path.stat().st_mtime), default=None)
+        if best:
+            return best
     _check_tools(tools)
     start = time.time()
     try:
@@ -163,12 +164,12 @@ def _build(library: Path, tools: Tools, start: float) -> None:
         # In a folder of its own, and moved when it is whole: whoever dies meanwhile leaves no half of it.
         with tempfile.TemporaryDirectory(prefix="building-", dir=library.parent) as folder:
             _compile(folder, tools)
-            os.replace(Path(folder, LIBRARY), library)
+            Path(folder, LIBRARY).replace(library)
     except (RuntimeError, OSError, ImportError) as error:
         print("failed", file=sys.stderr)
         log.write_text(str(error))
-        lines = [line for line in str(error).splitlines() if "error: " in line]
-        raise CannotBuild(f"the operators could not be compiled: {(lines or [error])[0]} (see {log})") from error
+        first = next((line for line in str(error).splitlines() if "error: " in line), str(error))
+        raise CannotBuild(f"the operators could not be compiled: {first} (see {log})") from error
     print(f"done in {time.time() - start:.0f} s", file=sys.stderr)
 
 

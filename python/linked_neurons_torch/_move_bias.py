@@ -1,7 +1,8 @@
 """The bias of a convolution or linear layer as the bias of the linked layer behind it, and back."""
 
-import torch
-from torch import nn
+from typing import Any
+
+from torch import Tensor, nn
 
 from .modules import LinkedLayer, LKPReLU
 
@@ -39,14 +40,15 @@ def move_bias(source: nn.Module, target: nn.Module) -> None:
     bias = source.bias
     if bias is None:
         raise ValueError(f"move_bias: expected {source} to have a bias, got none")
-    if target.bias is not None:
-        raise ValueError(f"move_bias: expected {target} to have no bias yet, got one of shape {list(target.bias.shape)}")
+    if isinstance(target.bias, Tensor):
+        shape = list(target.bias.shape)
+        raise ValueError(f"move_bias: expected {target} to have no bias yet, got one of shape {shape}")
     linked.dim = _fitting_dim(layer, linked)
     source.bias = None
     target.bias = bias
 
 
-def _fitting_dim(layer: nn.Module, linked: LinkedLayer) -> int:
+def _fitting_dim(layer: Any, linked: LinkedLayer) -> int:
     """The channel axis of the linked layer behind the other. Raises ValueError."""
     if isinstance(layer, nn.Linear):
         channels, channel_axis = layer.out_features, -1

@@ -34,7 +34,7 @@ def load() -> bool:
 
 # To torch.compile, which would trace the build otherwise, load() is a constant: what
 # torch.compiler.assume_constant_result sets, which imports the whole compiler.
-setattr(load, "_dynamo_marked_constant", True)
+vars(load)["_dynamo_marked_constant"] = True
 
 
 def settle_allocator() -> bool:
