@@ -29,6 +29,7 @@ NAME = "linked_neurons_torch_ops"
 LIBRARY = f"{NAME}.so"
 INCLUDE = Path(__file__).parent / "include"
 SOURCES = INCLUDE / "linked_neurons"
+DRIVER = Path("/proc/driver/nvidia/version")  # there where CUDA has a device
 
 
 class CannotBuild(Exception):
@@ -93,6 +94,11 @@ def find_or_build() -> Path:
             f"the operators cannot be built in {folder}, since {error} (LINKED_NEURONS_CACHE names another folder)"
         ) from error
     return library
+
+
+def lacks_cuda(library: Path) -> bool:
+    """Whether there is a CUDA device that PyTorch can use, and the library was built without the kernels for it."""
+    return bool(torch.version.cuda) and DRIVER.exists() and library.parent.name.startswith("cpu-")
 
 
 def cache_folder() -> Path:
@@ -165,7 +171,7 @@ def _build(library: Path, tools: Tools, start: float) -> None:
         with tempfile.TemporaryDirectory(prefix="building-", dir=library.parent) as folder:
             _compile(folder, tools)
             Path(folder, LIBRARY).replace(library)
-    except (RuntimeError, OSError, ImportError) as error:
+    except Exception as error:  # whatever the builder, the compiler and the loader raise
         print("failed", file=sys.stderr)
         log.write_text(str(error))
         first = next((line for line in str(error).splitlines() if "error: " in line), str(error))
@@ -181,7 +187,7 @@ def _compile(folder: str, tools: Tools) -> None:
         logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
         from torch.utils import cpp_extension
 
-        sources = [SOURCES / "torch_ops/torch_ops.cpp"]
+        sources = sorted(SOURCES.glob("torch_ops/*.cpp"))
         flags = ["-O3", "-DNDEBUG"]
         if tools.has_cuda:
             sources.append(SOURCES / "cuda/linked_neurons.cu")

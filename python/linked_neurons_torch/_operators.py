@@ -61,9 +61,13 @@ def _load() -> None:
         problem = error
     _is_loaded = True
     if problem:
-        warnings.warn(
-            f"linked_neurons_torch: {problem}. The layers are computed by PyTorch's own operators, one after "
-            "another, which takes more time and memory.", RuntimeWarning, stacklevel=4)
+        _warn(f"{problem}. The layers", 5)
+
+
+def _warn(problem: str, stacklevel: int) -> None:
+    warnings.warn(
+        f"linked_neurons_torch: {problem} are computed by PyTorch's own operators, one after another, which takes "
+        "more time and memory.", RuntimeWarning, stacklevel=stacklevel)
 
 
 def _load_library() -> None:
@@ -77,6 +81,10 @@ def _load_library() -> None:
             torch.ops.load_library(library)
     except OSError as error:
         raise _build.CannotBuild(f"{library} cannot be loaded: {error}") from error
+    if _build.lacks_cuda(library):
+        _warn(
+            f"the operators have no CUDA kernels, for want of nvcc of CUDA {torch.version.cuda} (CUDA_HOME names a "
+            "toolkit). Layers of CUDA tensors", 6)
 
 
 def _are_registered() -> bool:

@@ -100,6 +100,14 @@ class BuildTest(unittest.TestCase):
         self.assertEqual((status, said), (1, ""))
         self.assertIn(expected, told)
 
+    def test_missing_cuda_kernels_are_told_of(self):
+        device = "from linked_neurons_torch import _build; _build.DRIVER = _build.INCLUDE"  # what exists
+        code = f"{device}\n{USE}\nprint(torch.version.cuda)"
+        status, said, told = run("-c", code, LINKED_NEURONS_CACHE=str(self.cache))
+        self.assertEqual((status, said.split()[0]), (0, "True"))
+        warnings = told.count("RuntimeWarning: linked_neurons_torch: the operators have no CUDA kernels, for want of")
+        self.assertEqual(warnings, 0 if said.endswith("None") else 1)
+
     def test_an_older_torch_is_refused(self):
         code = """if True:
             from torch import torch_version
