@@ -67,6 +67,10 @@ struct Activation {
   /// `Saved::masks` the gradient (pos ? grad.pos : 0) - (neg ? grad.neg : 0): then 16-bit numbers
   /// need not become floats, nor be rounded.
   static constexpr bool only_selects = false;
+  /// Whether, of a z that is neither 0 nor NaN, the positive one of z and -z is its own half of the
+  /// result, and the other half is `weighted_half(z, weight)`: then 16-bit numbers are rounded in
+  /// one half only.
+  static constexpr bool weighs_one_half = false;
   /// What the module prints as, if it has a name of its own besides `Linked<name>`.
   static constexpr const char* module_name = nullptr;
 

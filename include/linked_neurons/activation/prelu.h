@@ -13,11 +13,17 @@ struct PReLU : Activation {
   // The output alone cannot tell on which side z was: a weight may be negative, or zero.
   static constexpr auto saved = Saved::masks;
   static constexpr bool has_weight = true;
+  static constexpr bool weighs_one_half = true;
 
   template <class T>
   LINKED_NEURONS_FN static Pair<T> forward(const T& z, const Pair<T>& weight) {
     const T twin = -z;
     return {where(z > 0, z, weight.pos * z), where(z < 0, twin, weight.neg * twin)};
+  }
+
+  template <class T>
+  LINKED_NEURONS_FN static T weighted_half(const T& z, const Pair<T>& weight) {
+    return where(z > 0, -weight.neg, weight.pos) * z;
   }
 
   template <class T>
