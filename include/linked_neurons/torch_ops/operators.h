@@ -46,6 +46,21 @@ inline ParameterShape weight_shape(const Parameters& parameters, const c10::SymI
   return weight.defined() ? parameter_shape(weight.sym_sizes(), channels) : ParameterShape::one;
 }
 
+/// `x` itself where its axes lie in memory in the order of these strides, else a copy that does so:
+/// a DTensor has strides, and the part of it that one process holds may lie otherwise.
+inline Tensor in_order(const Tensor& x, c10::SymIntArrayRef strides) {
+  if (x.sym_strides() == strides) {
+    return x;
+  }
+  const auto sizes = C10_AS_INTARRAYREF_SLOW_ALLOC(x.sym_sizes());
+  const auto order = memory_order(sizes, C10_AS_INTARRAYREF_SLOW_ALLOC(strides));
+  const auto dense = dense_strides(sizes, order);
+  if (same_strides(sizes, C10_AS_INTARRAYREF_SLOW_ALLOC(x.sym_strides()), dense)) {
+    return x;
+  }
+  return at::empty_strided(sizes, dense, x.options()).copy_(x);
+}
+
 /// The output for an input of symbolic sizes, laid out as layout.h has it.
 inline Tensor empty_output(const Tensor& x, std::int64_t dim) {
   c10::SymDimVector sizes(x.sym_sizes().begin(), x.sym_sizes().end());
@@ -105,11 +120,13 @@ struct OperatorsWith {
   /// The gradients of x, of the weights and of the bias: no elements where they are not wanted.
   using Backward = std::tuple<Tensor, W..., Tensor>;
 
+  /// \param strides of x as its caller knows it, which give the order of its axes in memory.
   static Forward forward(
       const Tensor& x,
       const W&... weight,
       const OptionalTensor& bias,
       std::int64_t dim,
+      c10::SymIntArrayRef strides,
       bool keep_masks) {
     dim = check_input(A::name, x, dim);
     const auto parameters = parameters_from<W...>(weight..., bias);
@@ -119,9 +136,10 @@ struct OperatorsWith {
     }
     check_bias(A::name, parameters.bias, x, dim);
     if (x.numel() == 0) {
-      return forward_shapes(x, weight..., bias, dim, keep_masks);
+      return forward_shapes(x, weight..., bias, dim, strides, keep_masks);
     }
-    const auto result = run_forward<A>(kernels<A>(x), x, parameters, kind, dim, keep_masks);
+    const auto result =
+        run_forward<A>(kernels<A>(x), in_order(x, strides), parameters, kind, dim, keep_masks);
     return {result.output, result.masks.defined() ? result.masks : empty_masks(x, 0)};
   }
 
@@ -130,10 +148,13 @@ struct OperatorsWith {
       const W&... /*weight*/,
       const OptionalTensor& /*bias*/,
       std::int64_t dim,
+      c10::SymIntArrayRef strides,
       bool keep_masks) {
     dim = check_input(A::name, x, dim);
     const bool has_masks = A::saved == Saved::masks && keep_masks;
-    return {empty_output(x, dim), empty_masks(x, has_masks ? mask_bytes(x.sym_numel()) : 0)};
+    return {
+        empty_output(in_order(x, strides), dim),
+        empty_masks(x, has_masks ? mask_bytes(x.sym_numel()) : 0)};
   }
 
   /// The gradients of x, of the bias if that is given, and of the weights if the output is.
@@ -209,13 +230,15 @@ struct OperatorsWith {
   }
 
   static Forward call_forward(
-      const Tensor& x, const Parameters& parameters, std::int64_t dim, bool keep_masks) {
+      const Tensor& input, const Parameters& parameters, std::int64_t dim, bool keep_masks) {
     static const auto handle = find<decltype(forward)>("forward");
+    const Tensor x = dense(input);
+    const auto strides = x.sym_strides();
     const auto& [weight, bias] = parameters;
     if constexpr (A::has_weight) {
-      return handle.call(x, weight.pos, weight.neg, optional(bias), dim, keep_masks);
+      return handle.call(x, weight.pos, weight.neg, optional(bias), dim, strides, keep_masks);
     } else {
-      return handle.call(x, optional(bias), dim, keep_masks);
+      return handle.call(x, optional(bias), dim, strides, keep_masks);
     }
   }
 

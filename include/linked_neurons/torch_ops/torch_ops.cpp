@@ -76,7 +76,8 @@ void add_operators(torch::Library& library) {
       A::has_weight ? "Tensor grad_weight_pos, Tensor grad_weight_neg, " : "";
   define(name + "(Tensor x, " + weights + "Tensor? bias=None, int dim=1) -> Tensor");
   define(
-      forward + "(Tensor x, " + weights + "Tensor? bias, int dim, bool keep_masks)" +
+      forward + "(Tensor x, " + weights +
+      "Tensor? bias, int dim, SymInt[] strides, bool keep_masks)" +
       " -> (Tensor output, Tensor masks)");
   define(
       backward + "(Tensor grad, Tensor? output, Tensor masks, " + weights + "Tensor? bias, " +
