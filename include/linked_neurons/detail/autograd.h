@@ -187,6 +187,13 @@ class LinkedBackward : public LinkedNode<Activation> {
   at::DimVector strides_;
 };
 
+/// Whether LibTorch's operators would make nodes here: not in an operator that autograd has already
+/// seen, to which the thread belongs.
+inline bool is_recording() {
+  return at::GradMode::is_enabled() &&
+         !c10::impl::tls_is_dispatch_key_excluded(c10::DispatchKey::AutogradFunctionality);
+}
+
 /// The linked layer: checks its arguments, and records for backward only what somebody will
 /// differentiate.
 template <class Activation>
@@ -203,7 +210,7 @@ at::Tensor linked(
   }
   check_bias(Activation::name, bias, input, dim);
   bool differentiated = false;
-  bool transformed = false;
+  bool transformed = is_intercepted();
   for (const at::Tensor* tensor : {&input, &weight.pos, &weight.neg, &bias}) {
     differentiated |= tensor->defined() && tensor->requires_grad();
     transformed |= is_transformed(*tensor);
@@ -211,7 +218,7 @@ at::Tensor linked(
   if (transformed) {
     return composed::forward<Activation>(input, parameters, kind, dim);
   }
-  if (at::GradMode::is_enabled() && differentiated) {
+  if (differentiated && is_recording()) {
     return LinkedBackward<Activation>::record(input, parameters, kind, dim, keep_output);
   }
   return run_forward<Activation>(

@@ -82,14 +82,14 @@ inline void check_bias(
   }
   check_parameter(name, "bias", bias, input);
   TORCH_CHECK(
-      bias.dim() == 1 && bias.size(0) == input.size(dim),
+      bias.dim() == 1 && bias.sym_size(0) == input.sym_size(dim),
       name,
       ": expected bias of shape [",
-      input.size(dim),
+      input.sym_size(dim),
       "] (the channels at dim ",
       dim,
       "), got ",
-      bias.sizes());
+      bias.sym_sizes());
 }
 
 /// Which shape a weight of these sizes has, beside an input of so many channels.
@@ -107,25 +107,25 @@ ParameterShape parameter_shape(const Sizes& sizes, const Int& channels) {
 /// \throws c10::Error
 inline ParameterShape check_weight(
     const char* name, const Pair<at::Tensor>& weight, const at::Tensor& input, std::int64_t dim) {
-  const auto elements = input.sizes().slice(1);
+  const auto elements = input.sym_sizes().slice(1);
   const auto check_one = [&](const char* which, const at::Tensor& tensor) {
     check_parameter(name, which, tensor, input);
-    const auto shape = parameter_shape(tensor.sizes(), input.size(dim));
+    const auto shape = parameter_shape(tensor.sym_sizes(), input.sym_size(dim));
     TORCH_CHECK(
-        shape != ParameterShape::per_element || tensor.sizes() == elements,
+        shape != ParameterShape::per_element || tensor.sym_sizes() == elements,
         name,
         ": expected ",
         which,
         " to have 1 weight, ",
-        input.size(dim),
+        input.sym_size(dim),
         " (the channels at dim ",
         dim,
         ") or one an element (shape ",
         elements,
         "), got ",
-        tensor.numel(),
+        tensor.sym_numel(),
         " of shape ",
-        tensor.sizes());
+        tensor.sym_sizes());
     return shape;
   };
   const ParameterShape pos = check_one("weight_pos", weight.pos);
@@ -134,9 +134,9 @@ inline ParameterShape check_weight(
       pos == neg,
       name,
       ": expected weight_pos and weight_neg of one shape, got ",
-      weight.pos.sizes(),
+      weight.pos.sym_sizes(),
       " and ",
-      weight.neg.sizes());
+      weight.neg.sym_sizes());
   return pos;
 }
 
