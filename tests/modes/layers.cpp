@@ -46,7 +46,8 @@ void add(torch::Library& library, const std::string& name, const char* weights, 
         DispatchKey::PreDispatch,
         DispatchKey::Python,
         DispatchKey::PythonTLSSnapshot,
-        DispatchKey::Tracer}) {
+        DispatchKey::Tracer,
+        DispatchKey::AutogradNestedTensor}) {
     library.impl(name.c_str(), torch::dispatch(key, function));
   }
 }

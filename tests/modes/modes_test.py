@@ -202,6 +202,37 @@ class ModesTest(unittest.TestCase):
         self.assertEqual(outside(in_cpp), outside(composed))
 
 
+class NestedTest(unittest.TestCase):
+    """Tensors of several sizes at once, which PyTorch has in two layouts."""
+
+    @staticmethod
+    def arguments(layer, bias, layout):
+        _, *parameters = arguments(layer, bias, grad=True)
+        parts = [torch.randn(rows, parameters[0].numel() if parameters else 3, dtype=torch.double) for rows in (2, 5)]
+        return torch.nested.nested_tensor(parts, layout=layout, requires_grad=True), parameters
+
+    @over(LAYERS, (False, True))
+    def test_jagged_ones_are_taken(self, layer, bias):
+        x, parameters = self.arguments(layer, bias, torch.jagged)
+        options = () if bias else (None,)
+        y = in_cpp(layer, x, *parameters, *options, -1)
+        self.assertEqual(y.layout, torch.jagged)
+        leaves = [x, *parameters]
+        grads = torch.autograd.grad(y.values().square().sum(), leaves)
+        expected = composed(layer, x.values(), *parameters, *options, -1)
+        expected_grads = torch.autograd.grad(expected.square().sum(), leaves)
+        assert_close(y.values(), expected)
+        for grad, expected_grad in zip(grads, expected_grads):
+            assert_close(grad.values() if grad.is_nested else grad,
+                         expected_grad.values() if expected_grad.is_nested else expected_grad)
+
+    @over(LAYERS)
+    def test_strided_ones_are_refused(self, layer):
+        x, parameters = self.arguments(layer, False, torch.strided)
+        with self.assertRaisesRegex(RuntimeError, f"{layer}: expected a tensor of one shape, got a nested one"):
+            in_cpp(layer, x, *parameters, None, -1)
+
+
 if __name__ == "__main__":
     torch.ops.load_library(sys.argv.pop(1))
     unittest.main()

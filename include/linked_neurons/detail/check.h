@@ -12,15 +12,44 @@
 
 namespace linked_neurons::detail {
 
+/// Whether a tensor is a subclass of Python's, which answers for itself what it can do.
+inline bool is_subclass(const at::Tensor& tensor) {
+  return tensor.defined() && tensor.unsafeGetTensorImpl()->key_set().has(c10::DispatchKey::Python);
+}
+
+/// Checks that a tensor's elements lie in memory as its sizes and strides say.
+/// \param which the name of a parameter, or null for the input.
+/// \throws c10::Error
+inline void check_layout(const char* name, const char* which, const at::Tensor& tensor) {
+  if ((tensor.layout() == at::kStrided && !tensor.is_nested()) || is_subclass(tensor)) {
+    return;
+  }
+  const char* const subject = which == nullptr ? "" : which;
+  const char* const verb = which == nullptr ? "" : " to be ";
+  TORCH_CHECK(
+      !tensor.is_nested(),
+      name,
+      ": expected ",
+      subject,
+      verb,
+      "a tensor of one shape, got a nested one of layout ",
+      tensor.layout(),
+      " (of nested inputs only those of layout Jagged, which Python has, are taken)");
+  TORCH_CHECK(
+      false,
+      name,
+      ": expected ",
+      subject,
+      verb,
+      "a strided tensor, got one of layout ",
+      tensor.layout());
+}
+
 /// Checks an input and its channel axis; returns the axis counted from the front.
 /// \throws c10::Error
 inline std::int64_t check_input(const char* name, const at::Tensor& input, std::int64_t dim) {
   TORCH_CHECK(input.defined(), name, ": expected a tensor, got an undefined one");
-  TORCH_CHECK(
-      input.layout() == at::kStrided,
-      name,
-      ": expected a strided tensor, got one of layout ",
-      input.layout());
+  check_layout(name, nullptr, input);
   const auto type = input.scalar_type();
   TORCH_CHECK(
       type == at::kDouble || type == at::kFloat || is_16_bit(type),
@@ -52,6 +81,7 @@ inline void check_parameter(
   const auto type = input.scalar_type();
   TORCH_CHECK(
       parameter.defined(), name, ": expected ", which, " to be a tensor, got an undefined one");
+  check_layout(name, which, parameter);
   TORCH_CHECK(
       parameter.scalar_type() == type || (is_16_bit(type) && parameter.scalar_type() == at::kFloat),
       name,

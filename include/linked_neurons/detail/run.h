@@ -56,7 +56,7 @@ const Backend* backend_for(const at::Tensor& input, const Parameters& parameters
   if (input.is_meta() && is_plain(input)) {
     return &kShapesOnly;
   }
-  if (input.numel() == 0 || !is_plain(input) || !is_plain(parameters.weight.pos) ||
+  if (!is_plain(input) || input.numel() == 0 || !is_plain(parameters.weight.pos) ||
       !is_plain(parameters.weight.neg) || !is_plain(parameters.bias)) {
     return nullptr;
   }
