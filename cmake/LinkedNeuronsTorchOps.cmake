@@ -11,7 +11,7 @@ function(linked_neurons_make_torch_ops target include_dir)
   endif()
   add_library(linked_neurons_torch_ops SHARED EXCLUDE_FROM_ALL
     "${include_dir}/linked_neurons/torch_ops/torch_ops.cpp")
-  target_link_libraries(linked_neurons_torch_ops PRIVATE ${target})
+  target_link_libraries(linked_neurons_torch_ops PUBLIC linked_neurons::torch PRIVATE ${target})
   if(UNIX AND NOT APPLE)
     # A program that links it names none of its symbols; linkers that are told --as-needed, as many
     # distributions tell theirs, would leave it out.

@@ -130,6 +130,29 @@ class WaysTest(unittest.TestCase):
         self.assertEqual(y.shape, composed(layer, *make(layer)).shape)
         self.assertEqual([g.shape for g in gradients], [a.shape for a in args if isinstance(a, torch.Tensor)])
 
+    @over(LAYERS, (-1, 2), (False, True))
+    def test_jagged(self, layer, dim, bias):
+        """Sequences of several lengths, each of four channels an element."""
+        weights = [torch.rand(4) for _ in range(2)] if layer == "lk_prelu" else []
+        parameters = [*weights, torch.rand(4) if bias else None]
+        sequences = [torch.randn(length, 4) for length in (2, 5)]
+
+        def jagged(*sequences):
+            nested = torch.nested.as_nested_tensor(list(sequences), layout=torch.jagged)
+            return operator(layer)(nested, *parameters, dim).values()
+
+        def each(*sequences):
+            return torch.cat([composed(layer, x, *parameters, -1) for x in sequences])
+
+        assert_close(outcome(jagged, sequences), outcome(each, sequences))
+
+    @over(LAYERS)
+    def test_nested_of_strided_layout(self, layer):
+        weights = [torch.ones(1)] * 2 if layer == "lk_prelu" else []
+        nested = torch.nested.nested_tensor([torch.randn(2, 4), torch.randn(3, 4)])
+        with self.assertRaisesRegex(RuntimeError, f"^{layer}: expected a tensor of one shape, got a nested"):
+            operator(layer)(nested, *weights, None, -1)
+
     @over(LAYERS)
     def test_selective_checkpoint(self, layer):
         """A policy that names the operator that runs the kernel keeps its results."""

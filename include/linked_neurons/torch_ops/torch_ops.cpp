@@ -39,13 +39,14 @@ Tensor composed_layer(
   return composed::forward<A>(x, parameters, weight_shape(parameters, x.sym_size(dim)), dim);
 }
 
-/// The layer of the two operators, where there are kernels.
+/// The layer of the two operators, where there are kernels. (A jagged tensor is a subclass of
+/// Python that knows LibTorch's operators, and no others.)
 template <class A, class... W>
 Tensor layer(const Tensor& x, const W&... weight, const OptionalTensor& bias, std::int64_t dim) {
   const auto any = [&](const auto& test) {
     return (test(x) || ... || test(weight)) || (bias && test(*bias));
   };
-  if (kernels<A>(x) == nullptr || any(is_transformed)) {
+  if (kernels<A>(x) == nullptr || x.is_nested() || any(is_transformed)) {
     return composed_layer<A, W...>(x, weight..., bias, dim);
   }
   dim = check_input(A::name, x, dim);
