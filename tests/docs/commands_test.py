@@ -81,6 +81,11 @@ class Commands(unittest.TestCase):
             self.check_options(BUILD / built[2], arguments)
         elif program == "build/my_program":
             pass  # the reader's
+        elif (program, *arguments[:3]) == ("python3", "-m", "pip", "install"):
+            self.assertTrue((SOURCE / arguments[3] / "pyproject.toml").exists(), arguments[3])
+        elif (program, *arguments[:1]) == ("python3", "-m"):
+            main = SOURCE / "python" / arguments[1] / "__main__.py"
+            self.assertIn(f'"{arguments[2]}"', main.read_text())
         elif program == "python3" and arguments[0] != "-c":
             self.check_options(SOURCE / arguments[0], arguments[1:], sys.executable)
         elif program in ("python3", "g++"):

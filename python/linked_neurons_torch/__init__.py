@@ -1,0 +1,40 @@
+"""Linked activation layers for PyTorch, fused on CPU and CUDA: f(x) = (g(x), g(-x)) along the channel axis.
+
+>>> net = torch.nn.Sequential(
+...     torch.nn.Conv2d(3, 16, 3), LKReLU(),   # 16 channels in, 32 out
+...     torch.nn.Conv2d(32, 32, 3), LKSwish(), # 32 channels in, 64 out
+...     torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(64, 10))
+>>> net(torch.randn(8, 3, 32, 32)).shape
+torch.Size([8, 10])
+
+The layers are operators that are compiled at their first use, which takes about half a minute, and kept for
+the next time; ``python -m linked_neurons_torch build`` does it ahead. LINKED_NEURONS_CACHE, in the
+environment, names the folder that they are kept in, LINKED_NEURONS_LIBRARY a library that is there already.
+Where they cannot be compiled, PyTorch's own operators take their place.
+"""
+
+from importlib.metadata import version as _version
+from pathlib import Path as _Path
+
+from torch.torch_version import __version__ as _torch_version
+
+# The oldest whose headers the operators compile with.
+OLDEST_TORCH = "2.7"
+if _torch_version < OLDEST_TORCH:
+    raise ImportError(
+        f"linked_neurons_torch needs torch {OLDEST_TORCH} or later, and this is torch {_torch_version}: "
+        f"pip install 'torch>={OLDEST_TORCH}'")
+
+from . import functional  # noqa: E402
+from ._move_bias import move_bias  # noqa: E402
+from ._operators import load, settle_allocator  # noqa: E402
+from .modules import LinkedLayer, LKPReLU, LKReLU, LKSELU, LKSiLU, LKSwish  # noqa: E402
+
+__all__ = [
+    "LinkedLayer", "LKPReLU", "LKReLU", "LKSELU", "LKSiLU", "LKSwish", "cmake_prefix_path", "functional", "load",
+    "move_bias", "settle_allocator",
+]
+__version__ = _version("linked-neurons-torch")
+
+#: The folder for CMAKE_PREFIX_PATH with which CMake's find_package(linked_neurons) finds this package's headers.
+cmake_prefix_path = str(_Path(__file__).parent)

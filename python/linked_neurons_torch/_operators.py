@@ -1,0 +1,83 @@
+"""Which functions compute the layers: the compiled operators, or PyTorch's own one after another."""
+
+import os
+import threading
+import warnings
+from types import ModuleType
+
+import torch
+
+from . import _build, _composed
+
+# What has a function for each layer. It is looked up at each call, so that TorchScript finds those that
+# were loaded before it came.
+layers: ModuleType = _composed
+
+_is_loaded = False
+_lock = threading.RLock()
+
+
+def load() -> bool:
+    """Loads the layers' compiled operators, and builds them first where this has not been done.
+
+    Constructing a module and calling a function do it by themselves. To be called before what names the
+    operators is read from a file: ``torch.jit.load``, ``torch.export.load``.
+
+    Returns whether they are there. Where they cannot be built, a warning says once what is missing, and
+    the layers are computed by PyTorch's own operators.
+    """
+    if not _is_loaded:
+        with _lock:
+            _load()
+    return layers is not _composed
+
+
+# To torch.compile, which would trace the build otherwise, load() is a constant: what
+# torch.compiler.assume_constant_result sets, which imports the whole compiler.
+vars(load)["_dynamo_marked_constant"] = True
+
+
+def settle_allocator() -> bool:
+    """Lets the C library keep the memory of large tensors for the next ones, in huge pages.
+
+    Training and inference on the CPU then pay for page faults once, and the process keeps the largest
+    amount of memory that it ever had in use. To be called once, before the first tensor.
+
+    Returns whether it was done: not under a C library other than glibc, nor without the compiled operators.
+    """
+    return load() and bool(torch.ops.linked_neurons.settle_allocator())
+
+
+def _load() -> None:
+    global layers, _is_loaded
+    if _is_loaded:
+        return
+    problem = None
+    try:
+        if not _are_registered():
+            _load_library()
+        layers = torch.ops.linked_neurons
+    except _build.CannotBuild as error:
+        problem = error
+    _is_loaded = True
+    if problem:
+        warnings.warn(
+            f"linked_neurons_torch: {problem}. The layers are computed by PyTorch's own operators, one after "
+            "another, which takes more time and memory.", RuntimeWarning, stacklevel=4)
+
+
+def _load_library() -> None:
+    named = os.environ.get("LINKED_NEURONS_LIBRARY")
+    if named:
+        torch.ops.load_library(named)
+        return
+    library = _build.find_or_build()
+    try:
+        if not _are_registered():  # what was built just now is loaded
+            torch.ops.load_library(library)
+    except OSError as error:
+        raise _build.CannotBuild(f"{library} cannot be loaded: {error}") from error
+
+
+def _are_registered() -> bool:
+    return hasattr(torch.ops.linked_neurons, "lk_relu")

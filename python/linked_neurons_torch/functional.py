@@ -1,0 +1,82 @@
+"""The linked layers as functions, in the style of ``torch.nn.functional``.
+
+All of them take a tensor of C channels at axis ``dim`` and return one of 2C: first g(x), then g(-x),
+equal to ``torch.cat([g(x), g(-x)], dim)``.
+
+The channel axis is 1 by default, as in a batch of images (N, C, H, W) or of vectors (N, C). Any other
+axis has to be named, or the wrong one is doubled: ``dim=-3`` for one image (C, H, W), ``dim=-1`` for a
+batch of sequences (N, L, C) and wherever channels come last.
+
+Input: any shape of at least one axis; double, float, half or bfloat16; any strides. Output: the input's
+type, device and memory format. ``bias``, one number a channel, is added to the input before the
+activation (in float for 16-bit types, without a rounding in between). Its type is the input's; beside
+a 16-bit input float is taken too. Bad input raises a ``RuntimeError``.
+"""
+
+import torch
+from torch import Tensor
+
+from . import _operators
+
+__all__ = ["lk_prelu", "lk_relu", "lk_selu", "lk_silu", "lk_swish"]
+
+
+def lk_relu(x: Tensor, bias: Tensor | None = None, dim: int = 1) -> Tensor:
+    """LK-ReLU: g(x) = max(x, 0). The pair equals CReLU.
+
+    Shapes: ``x`` (..., C, ...) with C at axis ``dim``; ``bias`` (C); the result (..., 2C, ...).
+
+    >>> lk_relu(torch.tensor([[-1.0, 3.0]]))
+    tensor([[0., 3., 1., 0.]])
+    >>> lk_relu(torch.randn(8, 100, 64), dim=-1).shape
+    torch.Size([8, 100, 128])
+    """
+    if not torch.jit.is_scripting():
+        _operators.load()
+    return _operators.layers.lk_relu(x, bias, dim)
+
+
+def lk_prelu(
+    x: Tensor, weight_pos: Tensor, weight_neg: Tensor, bias: Tensor | None = None, dim: int = 1
+) -> Tensor:
+    """LK-PReLU: g(x) = x for x > 0, else weight * x, with ``weight_pos`` for g(x), ``weight_neg`` for g(-x).
+
+    Shapes: ``x`` (..., C, ...) with C at axis ``dim``; ``bias`` (C); each weight (1), (C), or one number
+    for each element (the sizes of ``x`` without axis 0); the result (..., 2C, ...). The weights' type is as
+    the bias'.
+
+    >>> lk_prelu(torch.tensor([[-1.0, 3.0]]), torch.tensor([0.5]), torch.tensor([0.25]))
+    tensor([[-0.5000,  3.0000,  1.0000, -0.7500]])
+    """
+    if not torch.jit.is_scripting():
+        _operators.load()
+    return _operators.layers.lk_prelu(x, weight_pos, weight_neg, bias, dim)
+
+
+def lk_selu(x: Tensor, bias: Tensor | None = None, dim: int = 1) -> Tensor:
+    """LK-SELU: g(x) = lambda * x for x > 0, else lambda * alpha * (exp(x) - 1), as ``torch.nn.functional.selu``.
+
+    Shapes: ``x`` (..., C, ...) with C at axis ``dim``; ``bias`` (C); the result (..., 2C, ...).
+
+    >>> lk_selu(torch.tensor([[-1.0, 3.0]]))
+    tensor([[-1.1113,  3.1521,  1.0507, -1.6706]])
+    """
+    if not torch.jit.is_scripting():
+        _operators.load()
+    return _operators.layers.lk_selu(x, bias, dim)
+
+
+def lk_swish(x: Tensor, bias: Tensor | None = None, dim: int = 1) -> Tensor:
+    """LK-Swish: g(x) = x * sigmoid(x), as ``torch.nn.functional.silu``.
+
+    Shapes: ``x`` (..., C, ...) with C at axis ``dim``; ``bias`` (C); the result (..., 2C, ...).
+
+    >>> lk_swish(torch.tensor([[-1.0, 3.0]]))
+    tensor([[-0.2689,  2.8577,  0.7311, -0.1423]])
+    """
+    if not torch.jit.is_scripting():
+        _operators.load()
+    return _operators.layers.lk_swish(x, bias, dim)
+
+
+lk_silu = lk_swish

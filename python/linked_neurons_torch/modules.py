@@ -1,0 +1,166 @@
+"""The linked layers as modules, in the style of ``torch.nn``."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import Parameter
+
+from . import _operators, functional
+
+__all__ = ["LKPReLU", "LKReLU", "LKSELU", "LKSiLU", "LKSwish", "LinkedLayer"]
+
+
+class LinkedLayer(torch.nn.Module):
+    """What the linked layers share: the channel axis, and a bias that is added to the input.
+
+    Args:
+        dim: the channel axis; negative counts from the end. It is 1 by default, as in a batch of images
+            (N, C, H, W) or of vectors (N, C). Any other axis has to be named, or the wrong one is doubled:
+            -3 for one image (C, H, W), -1 for a batch of sequences (N, L, C).
+        bias: the input's channels, if the layer shall train a bias for each that it adds to the input
+            before the activation; 0 for none. It takes the place of the bias of the convolution or linear
+            layer in front, at less cost: see :func:`move_bias`.
+    """
+
+    dim: int
+    bias: Parameter | None
+
+    def __init__(
+        self, dim: int = 1, bias: int = 0, device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        self._expect("dim", "the channel axis", dim)
+        self._expect("bias", "the input's channels, or 0 for none", bias, least=0)
+        self.dim = dim
+        zeros = Parameter(torch.zeros(bias, device=device, dtype=dtype)) if bias > 0 else None
+        self.register_parameter("bias", zeros)
+        _operators.load()
+
+    def reset_parameters(self) -> None:
+        """Sets the bias, if there is one, to 0."""
+        if self.bias is not None:
+            torch.nn.init.zeros_(self.bias)
+
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}" + ("" if self.bias is None else f", bias={self.bias.numel()}")
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        _operators.load()
+
+    def _expect(self, option: str, what: str, value: object, least: int | None = None) -> None:
+        """An integer, and no bool: PyTorch has options that are bools where ours are integers."""
+        if isinstance(value, bool) or not isinstance(value, int) or (least is not None and value < least):
+            raise ValueError(f"{type(self).__name__}: expected {option} to be {what}, got {value}")
+
+
+class LKReLU(LinkedLayer):
+    """LK-ReLU: (g(x), g(-x)) along the channel axis, g(x) = max(x, 0). The pair equals CReLU.
+
+    Shapes: input (..., C, ...) with C at axis ``dim``, output (..., 2C, ...). Parameters: ``bias`` (C), if
+    asked for.
+
+    Args:
+        dim, bias: see :class:`LinkedLayer`.
+
+    >>> layer = LKReLU()
+    >>> layer(torch.randn(8, 16, 32, 32)).shape
+    torch.Size([8, 32, 32, 32])
+    >>> LKReLU(dim=-1)(torch.tensor([-1.0, 3.0]))
+    tensor([0., 3., 1., 0.])
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        return functional.lk_relu(input, self.bias, self.dim)
+
+
+class LKPReLU(LinkedLayer):
+    """LK-PReLU: (g(x), g(-x)) along the channel axis, g(x) = x for x > 0, else weight * x.
+
+    Shapes: input (..., C, ...) with C at axis ``dim``, output (..., 2C, ...). Parameters: ``weight_pos``, of
+    g(x), and ``weight_neg``, of g(-x), each (``num_parameters``) or ``shape``; ``bias`` (C), if asked for.
+
+    Args:
+        num_parameters: weights of each half: 1, or C, one for each channel.
+        init: the weights' initial value.
+        shape: instead, one weight for each element of the input: its sizes without the batch axis.
+        dim, bias: see :class:`LinkedLayer`.
+
+    >>> layer = LKPReLU(num_parameters=16)
+    >>> layer(torch.randn(8, 16, 32, 32)).shape
+    torch.Size([8, 32, 32, 32])
+    >>> layer
+    LKPReLU(num_parameters=16, dim=1)
+    """
+
+    weight_pos: Parameter
+    weight_neg: Parameter
+
+    def __init__(
+        self, num_parameters: int = 1, init: float = 0.25, *, shape: Sequence[int] = (), dim: int = 1, bias: int = 0,
+        device: torch.device | str | None = None, dtype: torch.dtype | None = None,
+    ) -> None:
+        self._expect("num_parameters", "1 or the input's channels", num_parameters, least=1)
+        if shape and num_parameters != 1:
+            raise ValueError(f"LKPReLU: expected num_parameters or shape, got both: {num_parameters} and {shape}")
+        for size in shape:
+            self._expect("each size of shape", "positive", size, least=1)
+        super().__init__(dim, bias, device, dtype)
+        self.init = float(init)
+        weights = torch.full(tuple(shape) or (num_parameters,), self.init, device=device, dtype=dtype)
+        self.weight_pos = Parameter(weights)
+        self.weight_neg = Parameter(weights.clone())
+
+    def reset_parameters(self) -> None:
+        """Sets the weights to their initial value, and the bias, if there is one, to 0."""
+        super().reset_parameters()
+        torch.nn.init.constant_(self.weight_pos, self.init)
+        torch.nn.init.constant_(self.weight_neg, self.init)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return functional.lk_prelu(input, self.weight_pos, self.weight_neg, self.bias, self.dim)
+
+    def extra_repr(self) -> str:
+        sizes = list(self.weight_pos.shape)
+        of_weights = f"num_parameters={sizes[0]}" if len(sizes) == 1 else f"shape={sizes}"
+        return f"{of_weights}, {super().extra_repr()}"
+
+
+class LKSELU(LinkedLayer):
+    """LK-SELU: (g(x), g(-x)) along the channel axis, g(x) that of ``torch.nn.SELU``.
+
+    Shapes: input (..., C, ...) with C at axis ``dim``, output (..., 2C, ...). Parameters: ``bias`` (C), if
+    asked for.
+
+    Args:
+        dim, bias: see :class:`LinkedLayer`.
+
+    >>> LKSELU()(torch.randn(8, 16, 32, 32)).shape
+    torch.Size([8, 32, 32, 32])
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        return functional.lk_selu(input, self.bias, self.dim)
+
+
+class LKSwish(LinkedLayer):
+    """LK-Swish: (g(x), g(-x)) along the channel axis, g(x) = x * sigmoid(x), that of ``torch.nn.SiLU``.
+
+    Shapes: input (..., C, ...) with C at axis ``dim``, output (..., 2C, ...). Parameters: ``bias`` (C), if
+    asked for.
+
+    Args:
+        dim, bias: see :class:`LinkedLayer`.
+
+    >>> LKSwish()(torch.randn(8, 16, 32, 32)).shape
+    torch.Size([8, 32, 32, 32])
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        return functional.lk_swish(input, self.bias, self.dim)
+
+
+LKSiLU = LKSwish
