@@ -5,11 +5,13 @@
 Each layer in each way, forward and backward, against the expression that it stands for in the same way.
 """
 
+import functools
 import pathlib
 import sys
 import unittest
 
 import torch
+import torch._dynamo.compiled_autograd
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.testing import assert_close
@@ -200,6 +202,18 @@ class ModesTest(unittest.TestCase):
             return kept[0].requires_grad
 
         self.assertEqual(outside(in_cpp), outside(composed))
+
+
+class CompiledAutogradTest(unittest.TestCase):
+    @over(LAYERS)
+    def test_is_refused_by_name(self, layer):
+        """As docs/questions.md has it."""
+        tensors = arguments(layer, True, grad=True)
+        y = of_tensors(in_cpp, layer, True)(*tensors)
+        compiler = functools.partial(torch.compile, backend="eager")
+        message = rf"compiled_args not implemented: LinkedBackward<{layer}>"
+        with torch._dynamo.compiled_autograd._enable(compiler), self.assertRaisesRegex(RuntimeError, message):
+            y.sum().backward()
 
 
 class NestedTest(unittest.TestCase):

@@ -41,7 +41,8 @@ enum class Saved {
   output,
   /// Two bits an element, `masks(z)`: whether each half lets its gradient pass. For activations
   /// whose derivatives follow from that.
-  /// `backward(const Pair<Bool>& masks, const Pair<T>& grad)`; `Bool` is bool or a boolean tensor.
+  /// `backward(const Pair<Condition>& masks, const Pair<T>& grad)`; `Condition` is bool or a
+  /// boolean tensor.
   masks,
 };
 
@@ -87,12 +88,12 @@ struct Activation {
 
   /// A pair of conditions, for `masks`. (Of bools it makes integers: g++ vectorises no loop with a
   /// struct of bools in it.)
-  template <class Bool>
-  LINKED_NEURONS_FN static auto conditions(const Bool& pos, const Bool& neg) {
-    if constexpr (std::is_same_v<Bool, bool>) {
+  template <class Condition>
+  LINKED_NEURONS_FN static auto conditions(const Condition& pos, const Condition& neg) {
+    if constexpr (std::is_same_v<Condition, bool>) {
       return Pair<int>{pos, neg};
     } else {
-      return Pair<Bool>{pos, neg};
+      return Pair<Condition>{pos, neg};
     }
   }
 

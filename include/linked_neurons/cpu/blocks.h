@@ -47,7 +47,7 @@ struct ForwardBlocks {
           BlockMasks masks;
           find_masks<C>(
               masks, [&](int i) LINKED_NEURONS_INLINE { return Activation::masks(z[i]); });
-          std::memcpy(args.masks + block * sizeof(masks), &masks, sizeof(masks));
+          std::memcpy(args.masks + block * std::int64_t(sizeof(masks)), &masks, sizeof(masks));
         }
       }
       if (y.pos == output.numbers()) {
@@ -175,7 +175,7 @@ masks_of(const std::uint8_t* saved, std::int64_t block, const Pair<const C*>& ou
       return masks;
     }
   }
-  std::memcpy(&masks, saved + block * sizeof(masks), sizeof(masks));
+  std::memcpy(&masks, saved + block * std::int64_t(sizeof(masks)), sizeof(masks));
   return masks;
 }
 

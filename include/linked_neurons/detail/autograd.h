@@ -165,7 +165,7 @@ class LinkedBackward : public LinkedNode<Activation> {
              this->task_should_compute_output(Node::kNegEdge),
          this->task_should_compute_output(Node::kBiasEdge)}};
     at::DimVector sizes(grad.sizes().begin(), grad.sizes().end());
-    sizes[dim_] /= 2;
+    sizes[as_index(dim_)] /= 2;
     composed::Gradients result;
     const Backend* backend = backend_for<Activation>(grad, saved.parameters);
     // After a forward on the composed path there are no strides: its masks have a layout that the

@@ -48,8 +48,8 @@ inline at::Tensor broadcastable(
   if (kind != ParameterShape::per_channel) {
     return weight;
   }
-  at::DimVector sizes(axes - dim, 1);
-  sizes[0] = -1;
+  at::DimVector sizes = {-1};
+  sizes.resize(static_cast<std::size_t>(axes - dim), 1);
   return weight.view(sizes);
 }
 

@@ -157,7 +157,7 @@ inline ReadableGradient readable(const at::Tensor& grad, const Layout& layout) {
     return {grad, false};
   }
   // Expanded from one number, as by sum() and mean(): kernels need not see it materialised.
-  const at::DimVector zeros(grad.dim(), 0);
+  const at::DimVector zeros(as_index(grad.dim()), 0);
   if (same_strides(grad.sizes(), grad.strides(), zeros)) {
     return {grad, true};
   }
