@@ -1,5 +1,5 @@
 # The target linked_neurons_torch_ops: the layers as operators of LibTorch's dispatcher, in a shared
-# library that torch.ops.load_library() takes. Used by the build tree and by the installed package.
+# library that torch.ops.load_library() takes, and that a C++ program links. Used by the build tree and by the installed package.
 include_guard(GLOBAL)
 
 # To be called once `target`, linked_neurons with the headers in include_dir, is complete. Nothing is
@@ -11,7 +11,13 @@ function(linked_neurons_make_torch_ops target include_dir)
   endif()
   add_library(linked_neurons_torch_ops SHARED EXCLUDE_FROM_ALL
     "${include_dir}/linked_neurons/torch_ops/torch_ops.cpp")
-  target_link_libraries(linked_neurons_torch_ops PRIVATE ${target})
+  target_link_libraries(linked_neurons_torch_ops PUBLIC linked_neurons::torch PRIVATE ${target})
+  if(UNIX AND NOT APPLE)
+    # A program that links it names none of its symbols; linkers that are told --as-needed, as many
+    # distributions tell theirs, would leave it out.
+    target_link_options(linked_neurons_torch_ops INTERFACE
+      "LINKER:--push-state,--no-as-needed,$<TARGET_FILE:linked_neurons_torch_ops>,--pop-state")
+  endif()
 endfunction()
 
 # Sets `out` to the Python whose torch is the LibTorch in use, or to nothing.

@@ -109,6 +109,17 @@ class LinkedImpl : public torch::nn::Cloneable<LinkedImpl<Activation>> {
   }
 
   at::Tensor forward(const at::Tensor& input) {
+    TORCH_CHECK(
+        bias_axis == 0 ||
+            options.dim() == (options.dim() < 0 ? bias_axis : input.dim() + bias_axis),
+        module_name(),
+        ": expected dim to be axis ",
+        bias_axis,
+        ", to which the bias belongs that move_bias() moved, got dim ",
+        options.dim(),
+        " and an input of ",
+        input.dim(),
+        " axes");
     if constexpr (Activation::has_weight) {
       return functional::linked<Activation>(input, weight_pos, weight_neg, bias, options);
     } else {
@@ -145,6 +156,9 @@ class LinkedImpl : public torch::nn::Cloneable<LinkedImpl<Activation>> {
 
   /// What is added to each channel before the activation; undefined without.
   at::Tensor bias;
+
+  /// Where move_bias() has moved a bias: the axis that it is of, counted from the end; 0 elsewhere.
+  std::int64_t bias_axis = 0;
 
  private:
   /// \param suffix "Impl" for the name of this class.

@@ -13,6 +13,8 @@
 /// ```
 #pragma once
 
+#include <linked_neurons/modules.h>
+
 #include <ATen/core/Tensor.h>
 #include <c10/util/Exception.h>
 #include <torch/nn/module.h>
@@ -44,14 +46,70 @@ void set_bias(Impl& module, const at::Tensor& bias) {
   RegisteredParameters::of(module)["bias"] = bias;
 }
 
+/// The axis of the channels in what a linear layer or a convolution gives, counted from the end, as
+/// inputs with a batch axis and those without have it alike.
+template <class Impl>
+auto channel_axis(const Impl& module) -> std::decay_t<decltype(module.options.out_channels())> {
+  return 1 - module.weight.dim();
+}
+template <class Impl>
+auto channel_axis(const Impl& module) -> std::decay_t<decltype(module.options.out_features())> {
+  static_cast<void>(module);
+  return -1;
+}
+
+/// Checks that a linked layer can have its channels at an axis, counted from the end, and be so
+/// many.
+/// \throws c10::Error
+template <class Activation>
+void check_follows(const LinkedImpl<Activation>& layer, std::int64_t axis, std::int64_t channels) {
+  const std::int64_t dim = layer.options.dim();
+  TORCH_CHECK(
+      dim >= 0 ? dim <= 1 || axis == -1 : dim == axis,
+      "move_bias: expected ",
+      layer.name(),
+      " to have the channels at dim ",
+      axis,
+      ", where those of the other layer are, got dim ",
+      dim);
+  for (const at::Tensor& weight : {layer.weight_pos, layer.weight_neg}) {
+    const bool is_one_an_element = weight.defined() && weight.dim() > 1;
+    TORCH_CHECK(
+        !weight.defined() || weight.numel() == 1 ||
+            (weight.dim() >= (is_one_an_element ? -axis : 1) &&
+             weight.size(is_one_an_element ? axis : 0) == channels),
+        "move_bias: expected ",
+        layer.name(),
+        " to have 1 weight, or weights for the ",
+        channels,
+        " channels of the bias, got weights of shape ",
+        weight.sizes());
+  }
+}
+
+template <class Module>
+struct IsLinked : std::false_type {};
+template <class Activation>
+struct IsLinked<LinkedImpl<Activation>> : std::true_type {};
+
 } // namespace detail
 
 /// Moves the parameter `bias` of `from`, a convolution or a linear layer, to `to`, a linked layer
 /// behind it, or back from there. The tensor itself moves: an optimizer that has it goes on.
+///
+/// The network stays the same as long as the linked layer's `dim` is the axis of the other's
+/// channels: the last one behind a linear layer, so that a layer with the default `dim`, 1, takes
+/// inputs of two axes there. Until the bias is moved back the linked layer checks that, and throws
+/// `c10::Error` for any other input.
 /// \tparam From, To module holders (`torch::nn::Conv2d`, `LKReLU`, ...).
-/// \throws c10::Error if `from` has no bias or `to` has one.
+/// \throws c10::Error if `from` has no bias or `to` has one, or if the linked layer's options
+/// cannot go with the other layer's channels.
 template <class From, class To>
 void move_bias(From& from, To& to) {
+  constexpr bool kForth = detail::IsLinked<std::decay_t<decltype(*to)>>::value;
+  static_assert(
+      kForth != detail::IsLinked<std::decay_t<decltype(*from)>>::value,
+      "move_bias: one of the two is a linked layer");
   TORCH_CHECK(
       from->bias.defined(), "move_bias: expected ", from->name(), " to have a bias, got none");
   TORCH_CHECK(
@@ -61,6 +119,16 @@ void move_bias(From& from, To& to) {
       " to have no bias yet, got one of shape ",
       to->bias.sizes());
   const at::Tensor bias = from->bias;
+  const auto connect = [&](auto& layer, const auto& other) {
+    const std::int64_t axis = detail::channel_axis(other);
+    detail::check_follows(layer, axis, bias.size(0));
+    layer.bias_axis = layer.bias_axis == axis ? 0 : axis;
+  };
+  if constexpr (kForth) {
+    connect(*to, *from);
+  } else {
+    connect(*from, *to);
+  }
   detail::set_bias(*from, at::Tensor());
   detail::set_bias(*to, bias);
 }

@@ -6,13 +6,21 @@
 #include <cstdlib> // defines __GLIBC__, where the C library is glibc
 
 #ifdef __GLIBC__
+#include <linked_neurons/detail/memory_limits.h>
+
+#include <dlfcn.h>
 #include <malloc.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
+
+// glibc's malloc is one object with these: a static program with another malloc must not get both.
+#pragma weak mallopt
+#pragma weak malloc_info
 #endif
 
 namespace linked_neurons {
@@ -20,26 +28,48 @@ namespace linked_neurons {
 #ifdef __GLIBC__
 namespace detail {
 
-/// Grows the heap by a quarter of the machine's memory, for which the kernel is to use huge pages.
-/// None of it is taken before it is written to.
+/// The library or program that a function of this name is in, null in a static program.
+inline const void* object_of(const char* function) {
+  void* const address = dlsym(RTLD_DEFAULT, function);
+  Dl_info info{};
+  return address != nullptr && dladdr(address, &info) != 0 ? info.dli_fbase : nullptr;
+}
+
+/// Whether `malloc` is glibc's, and not one that the program links or has been preloaded with.
+inline bool has_glibcs_malloc() {
+  const void* const glibc = object_of("gnu_get_libc_version");
+  if (glibc == nullptr) {
+    return &malloc_info != nullptr;
+  }
+  // Any of them tells. For a function whose address a program at a fixed place takes, that is a
+  // jump in the program.
+  return object_of("malloc") == glibc || object_of("calloc") == glibc ||
+         object_of("realloc") == glibc;
+}
+
+/// Grows the heap by so many bytes, for which the kernel is to use huge pages. None of it is taken
+/// before it is written to.
 /// \param mapped bytes from which on blocks do not come from the heap.
-inline void grow_heap_of_huge_pages(std::size_t mapped) {
+inline void grow_heap_of_huge_pages(std::uint64_t bytes, std::size_t mapped) {
 #ifdef MADV_HUGEPAGE
-  const auto page = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
-  const auto pages = static_cast<std::uintptr_t>(sysconf(_SC_PHYS_PAGES));
-  const std::size_t size = mapped - 2 * page;
-  std::vector<void*> blocks(pages / 4 * page / size);
-  for (void*& block : blocks) {
-    block = std::malloc(size); // null where the system has been told to be strict
-    if (block != nullptr) {
-      const std::uintptr_t behind = reinterpret_cast<std::uintptr_t>(block) % page;
-      madvise(static_cast<char*>(block) + (page - behind), size - page, MADV_HUGEPAGE);
+  const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  std::vector<void*> blocks;
+  while (bytes > 2 * page) {
+    const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(bytes, mapped - 2 * page));
+    void* const block = std::malloc(size);
+    if (block == nullptr) {
+      break; // the system has been told to be strict
     }
+    blocks.push_back(block);
+    const std::size_t behind = reinterpret_cast<std::uintptr_t>(block) % page;
+    madvise(static_cast<char*>(block) + (page - behind), size - page, MADV_HUGEPAGE);
+    bytes -= size;
   }
   for (void* const block : blocks) {
     std::free(block);
   }
 #else
+  static_cast<void>(bytes);
   static_cast<void>(mapped);
 #endif
 }
@@ -57,18 +87,24 @@ inline void grow_heap_of_huge_pages(std::size_t mapped) {
 ///
 /// In pages of 4 KiB a layer also waits for their addresses to be looked up. Where Linux leaves
 /// huge pages to those who ask for them (`madvise` in
-/// /sys/kernel/mm/transparent_hugepage/enabled), this asks for a quarter of the machine's memory.
+/// /sys/kernel/mm/transparent_hugepage/enabled), this asks for a quarter of the memory that the
+/// process may have: of the machine's, of its container's (control groups of both versions), or of
+/// what setrlimit(2) has left it of addresses.
 ///
 /// Call it once, before the first tensor. Returns whether the thresholds were raised: false
-/// under another C library, whose habits this function does not know. Without this call the same
-/// comes from the environment: MALLOC_MMAP_THRESHOLD_, MALLOC_TRIM_THRESHOLD_, and
+/// under another C library, and with another malloc, whose habits this function does not know;
+/// docs/cpu.md has what to set in the environment for jemalloc, tcmalloc and mimalloc. Without this
+/// call the same comes from the environment: MALLOC_MMAP_THRESHOLD_, MALLOC_TRIM_THRESHOLD_, and
 /// GLIBC_TUNABLES=glibc.malloc.hugetlb=1.
 inline bool settle_allocator() {
 #ifdef __GLIBC__
+  if (!detail::has_glibcs_malloc()) {
+    return false;
+  }
   constexpr int kMapped = 1 << 30;
   const bool never_trims = mallopt(M_TRIM_THRESHOLD, -1) == 1;
   if (mallopt(M_MMAP_THRESHOLD, kMapped) == 1) {
-    detail::grow_heap_of_huge_pages(kMapped);
+    detail::grow_heap_of_huge_pages(detail::memory_limit() / 4, kMapped);
     return never_trims;
   }
   // glibc before 2.35 refuses a mapping threshold above 32 MiB (mallopt(3)).

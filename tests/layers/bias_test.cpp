@@ -108,6 +108,105 @@ TEST(MoveBias, KeepsTheNetwork) {
   check_move(torch::nn::Linear(5, 6), torch::randn({2, 3, 5}), -1);
 }
 
+/// Layers whose axes or weights may not go together, the moved network of which is the same one or
+/// refused.
+TEST(MoveBias, IsTheSameNetworkOrRefused) {
+  using ln::LKPReLUOptions;
+  const auto run = [](auto front, const LKPReLUOptions& options, const Tensor& x) {
+    return [=]() mutable {
+      ln::LKPReLU act(options);
+      const Tensor expected = act(front(x));
+      ln::move_bias(front, act);
+      const auto clone = std::dynamic_pointer_cast<ln::LKPReLUImpl>(act->clone());
+      EXPECT_TRUE(act(front(x)).allclose(expected, 1e-5, 1e-6));
+      EXPECT_TRUE(clone->forward(front(x)).allclose(expected, 1e-5, 1e-6));
+      ln::move_bias(act, front);
+      EXPECT_TRUE(act(front(x)).equal(expected));
+    };
+  };
+  const auto dim = [](std::int64_t axis) { return LKPReLUOptions().dim(axis); };
+  const auto weights = [](std::int64_t count) { return LKPReLUOptions().num_parameters(count); };
+  const auto linear = [] { return torch::nn::Linear(6, 4); };
+  const auto conv = [] { return torch::nn::Conv2d(3, 4, 3); };
+  const auto back = [] { return torch::nn::ConvTranspose1d(3, 4, 3); };
+  const Tensor vectors = torch::randn({2, 6});
+  const Tensor sequences = torch::randn({2, 4, 6});
+  const Tensor images = torch::randn({2, 3, 6, 6});
+  const Tensor lines = torch::randn({2, 3, 6});
+  const std::string axis = "LKPReLU: expected dim to be axis ";
+  const std::string moved =
+      ", to which the bias belongs that move_bias() moved, got dim 1 and an input of ";
+  const std::string channels =
+      "move_bias: expected linked_neurons::LKPReLUImpl to have the channels at dim ";
+  const std::string count =
+      "move_bias: expected linked_neurons::LKPReLUImpl to have 1 weight, or weights for the 4 "
+      "channels of the bias, got weights of shape ";
+  const struct {
+    std::function<void()> run;
+    std::string refusal; ///< none: it is the same network
+  } cases[] = {
+      {run(linear(), dim(1), vectors), ""},
+      {run(linear(), dim(-1), vectors), ""},
+      {run(linear(), dim(-1), sequences), ""},
+      {run(linear(), dim(2), sequences), ""},
+      {run(linear(), dim(0), vectors[0]), ""},
+      {run(linear(), weights(4), vectors), ""},
+      {run(linear(), LKPReLUOptions().shape({4, 4}).dim(-1), sequences), ""},
+      {run(conv(), dim(1), images), ""},
+      {run(conv(), dim(-3), images), ""},
+      {run(conv(), dim(-3), images[0]), ""},
+      {run(conv(), dim(0), images[0]), ""},
+      {run(conv(), weights(4), images), ""},
+      {run(conv(), LKPReLUOptions().shape({4, 4, 4}), images), ""},
+      {run(back(), dim(1), lines), ""},
+      {run(back(), dim(-2), lines), ""},
+      {run(linear(), dim(1), sequences), axis + "-1" + moved + "3 axes"},
+      {run(conv(), dim(1), images[0]), axis + "-3" + moved + "3 axes"},
+      {run(linear(), dim(-2), sequences),
+       channels + "-1, where those of the other layer are, got dim -2"},
+      {run(conv(), dim(-1), images),
+       channels + "-3, where those of the other layer are, got dim -1"},
+      {run(conv(), dim(2), images), channels + "-3, where those of the other layer are, got dim 2"},
+      {run(back(), dim(-1), lines),
+       channels + "-2, where those of the other layer are, got dim -1"}};
+  for (std::size_t i = 0; i < std::size(cases); ++i) {
+    SCOPED_TRACE(i);
+    if (cases[i].refusal.empty()) {
+      cases[i].run();
+    } else {
+      expect_error(cases[i].run, cases[i].refusal);
+    }
+  }
+  // These go with no input at all, so nothing is run.
+  const auto move = [](auto front, const LKPReLUOptions& options) -> std::function<void()> {
+    return [=]() mutable {
+      ln::LKPReLU act(options);
+      ln::move_bias(front, act);
+    };
+  };
+  expect_error(move(conv(), weights(8)), count + "[8]");
+  expect_error(move(linear(), weights(8)), count + "[8]");
+  expect_error(move(back(), weights(8)), count + "[8]");
+  expect_error(move(conv(), LKPReLUOptions().shape({8, 4, 4})), count + "[8, 4, 4]");
+}
+
+/// A bias that a linked layer had from the start moves to the layer in front.
+TEST(MoveBias, TakesABiasThatWasTheLinkedLayersFirst) {
+  const auto options = torch::nn::LinearOptions(6, 4).bias(false);
+  torch::nn::Linear front(options);
+  ln::LKReLU act(ln::LKReLUOptions().bias(4));
+  torch::nn::init::uniform_(act->bias);
+  const Tensor vectors = torch::randn({2, 6});
+  const Tensor sequences = torch::randn({2, 4, 6});
+  const Tensor of_vectors = act(front(vectors));
+  const Tensor of_sequences = act(front(sequences));
+  ln::move_bias(act, front);
+  EXPECT_TRUE(act(front(vectors)).allclose(of_vectors, 1e-5, 1e-6));
+  expect_error([&] { act(front(sequences)); }, "LKReLU: expected dim to be axis -1");
+  ln::move_bias(front, act);
+  EXPECT_TRUE(act(front(sequences)).equal(of_sequences));
+}
+
 /// A checkpoint of the usual network is one of the moved network too, and the other way round.
 TEST(MoveBias, KeepsCheckpointsWorking) {
   const auto make = [] {

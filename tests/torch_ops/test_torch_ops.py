@@ -78,12 +78,12 @@ class EagerTest(unittest.TestCase):
         x, *weights, bias, dim = make(layer, layout, grad=False)
         forward, backward = (operator(f"_{layer}_{part}") for part in ("forward", "backward"))
         for keep_masks in (False, True):
-            opcheck(forward, (x, weights, bias, dim, keep_masks))
-        y, masks = forward(x, weights, bias, dim, True)
+            opcheck(forward, (x, *weights, bias, dim, x.stride(), keep_masks))
+        y, masks = forward(x, *weights, bias, dim, x.stride(), True)
         output = None if layer == "lk_relu" else y
         dim %= x.dim()
-        opcheck(backward, (y, output, masks, weights, bias, y.stride(), dim))
-        opcheck(backward, (y, output, masks, weights, None, y.stride(), dim))
+        opcheck(backward, (y, output, masks, *weights, bias, y.stride(), dim))
+        opcheck(backward, (y, output, masks, *weights, None, y.stride(), dim))
 
     @over(LAYERS, LAYOUTS)
     def test_shapes(self, layer, layout):
@@ -92,10 +92,10 @@ class EagerTest(unittest.TestCase):
         forward, backward = (operator(f"_{layer}_{part}") for part in ("forward", "backward"))
 
         def results(x, weights, bias):
-            y, masks = forward(x, weights, bias, dim, True)
+            y, masks = forward(x, *weights, bias, dim, x.stride(), True)
             output = None if layer == "lk_relu" else y
-            grads = backward(y, output, masks, weights, bias, y.stride(), dim % x.dim())
-            return [y, masks, *grads, forward(x, weights, bias, dim, False)[1]]
+            grads = backward(y, output, masks, *weights, bias, y.stride(), dim % x.dim())
+            return [y, masks, *grads, forward(x, *weights, bias, dim, x.stride(), False)[1]]
 
         def shape(tensor):
             strides = [  # of an axis of one index they mean nothing

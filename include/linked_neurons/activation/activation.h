@@ -41,7 +41,8 @@ enum class Saved {
   output,
   /// Two bits an element, `masks(z)`: whether each half lets its gradient pass. For activations
   /// whose derivatives follow from that.
-  /// `backward(const Pair<Bool>& masks, const Pair<T>& grad)`; `Bool` is bool or a boolean tensor.
+  /// `backward(const Pair<Condition>& masks, const Pair<T>& grad)`; `Condition` is bool or a
+  /// boolean tensor.
   masks,
 };
 
@@ -67,6 +68,10 @@ struct Activation {
   /// `Saved::masks` the gradient (pos ? grad.pos : 0) - (neg ? grad.neg : 0): then 16-bit numbers
   /// need not become floats, nor be rounded.
   static constexpr bool only_selects = false;
+  /// Whether, of a z that is neither 0 nor NaN, the positive one of z and -z is its own half of the
+  /// result, and the other half is `weighted_half(z, weight)`: then 16-bit numbers are rounded in
+  /// one half only.
+  static constexpr bool weighs_one_half = false;
   /// What the module prints as, if it has a name of its own besides `Linked<name>`.
   static constexpr const char* module_name = nullptr;
 
@@ -83,12 +88,12 @@ struct Activation {
 
   /// A pair of conditions, for `masks`. (Of bools it makes integers: g++ vectorises no loop with a
   /// struct of bools in it.)
-  template <class Bool>
-  LINKED_NEURONS_FN static auto conditions(const Bool& pos, const Bool& neg) {
-    if constexpr (std::is_same_v<Bool, bool>) {
+  template <class Condition>
+  LINKED_NEURONS_FN static auto conditions(const Condition& pos, const Condition& neg) {
+    if constexpr (std::is_same_v<Condition, bool>) {
       return Pair<int>{pos, neg};
     } else {
-      return Pair<Bool>{pos, neg};
+      return Pair<Condition>{pos, neg};
     }
   }
 

@@ -13,11 +13,17 @@ struct PReLU : Activation {
   // The output alone cannot tell on which side z was: a weight may be negative, or zero.
   static constexpr auto saved = Saved::masks;
   static constexpr bool has_weight = true;
+  static constexpr bool weighs_one_half = true;
 
   template <class T>
   LINKED_NEURONS_FN static Pair<T> forward(const T& z, const Pair<T>& weight) {
     const T twin = -z;
     return {where(z > 0, z, weight.pos * z), where(z < 0, twin, weight.neg * twin)};
+  }
+
+  template <class T>
+  LINKED_NEURONS_FN static T weighted_half(const T& z, const Pair<T>& weight) {
+    return where(z > 0, -weight.neg, weight.pos) * z;
   }
 
   template <class T>
@@ -29,17 +35,17 @@ struct PReLU : Activation {
     return conditions(at_least_0 & (at_most_0 == 0), at_most_0 & (at_least_0 == 0));
   }
 
-  template <class Bool, class T>
+  template <class Condition, class T>
   LINKED_NEURONS_FN static T backward(
-      const Pair<Bool>& masks, const Pair<T>& grad, const Pair<T>& weight) {
+      const Pair<Condition>& masks, const Pair<T>& grad, const Pair<T>& weight) {
     return where(masks.pos, grad.pos, weight.pos * grad.pos) -
            where(masks.neg, grad.neg, weight.neg * grad.neg);
   }
 
   /// Where a half is weighted the other one holds |z|.
-  template <class Bool, class T>
+  template <class Condition, class T>
   LINKED_NEURONS_FN static Pair<T> weight_gradient(
-      const Pair<Bool>& masks,
+      const Pair<Condition>& masks,
       const Pair<T>& output,
       const Pair<T>& grad,
       const Pair<T>& /*weight*/) {

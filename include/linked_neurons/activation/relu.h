@@ -30,8 +30,8 @@ struct ReLU : Activation {
     return conditions((output.pos <= 0) == 0, (output.neg <= 0) == 0);
   }
 
-  template <class Bool, class T>
-  LINKED_NEURONS_FN static T backward(const Pair<Bool>& masks, const Pair<T>& grad) {
+  template <class Condition, class T>
+  LINKED_NEURONS_FN static T backward(const Pair<Condition>& masks, const Pair<T>& grad) {
     return where(masks.pos, grad.pos, constant<T>(0)) - where(masks.neg, grad.neg, constant<T>(0));
   }
 };

@@ -237,12 +237,12 @@ class BlockIO {
 
   LINKED_NEURONS_NOINLINE void load(const void* from, std::int64_t size, void* buffer) const {
     if (!converts()) {
-      std::memcpy(buffer, from, size * element_size_);
+      std::memcpy(buffer, from, std::size_t(size * element_size_));
     } else if (size == kBlock) {
       to_floats(from, kBlock, buffer, 1);
     } else {
       Elements elements = {};
-      std::memcpy(elements, from, size * element_size_);
+      std::memcpy(elements, from, std::size_t(size * element_size_));
       to_floats(elements, kBlock, buffer, 1);
     }
   }
@@ -280,7 +280,7 @@ class BlockIO {
 
   LINKED_NEURONS_NOINLINE void store_other(void* to, std::int64_t size, const void* buffer) const {
     if (!converts()) {
-      std::memcpy(to, buffer, size * element_size_);
+      std::memcpy(to, buffer, std::size_t(size * element_size_));
     } else if (size == kBlock && !nontemporal_) {
       from_floats(buffer, to, kBlock, 1);
     } else {
@@ -289,7 +289,7 @@ class BlockIO {
       if (size == kBlock) {
         store_nontemporal_one(to, elements);
       } else {
-        std::memcpy(to, elements, size * element_size_);
+        std::memcpy(to, elements, std::size_t(size * element_size_));
       }
     }
   }

@@ -73,7 +73,7 @@ LINKED_NEURONS_FN void find_masks(BlockMasks& masks, const MaskOf& mask_of) {
       // Each element's bits enter at the top of their half of the lane, and move down as the next
       // ones enter: g++ 12 makes no vectors of 16-bit shifts by a variable.
       const auto mask = mask_of(each * kLanes + lane);
-      const Bits both = (mask.pos << (kEach - 1)) | (mask.neg << (2 * kEach - 1));
+      const auto both = Bits((mask.pos << (kEach - 1)) | (mask.neg << (2 * kEach - 1)));
       bits[lane] = (bits[lane] >> 1U) | both;
     }
   }

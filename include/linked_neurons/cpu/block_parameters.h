@@ -125,7 +125,7 @@ class BlockParameter {
     const bool adjacent = walk_.index().inner == 1;
     walk_.advance(kBlock, [&](std::int64_t value, std::int64_t done, std::int64_t n) {
       if (adjacent) {
-        std::memcpy(buffer_ + done, values_ + value, n * sizeof(C));
+        std::memcpy(buffer_ + done, values_ + value, std::size_t(n) * sizeof(C));
       } else {
         // A loop of constant length is vectorised whole; what is behind the run is overwritten.
         std::fill_n(buffer_ + done, kBlock, values_[value]);

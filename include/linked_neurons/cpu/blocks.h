@@ -47,7 +47,7 @@ struct ForwardBlocks {
           BlockMasks masks;
           find_masks<C>(
               masks, [&](int i) LINKED_NEURONS_INLINE { return Activation::masks(z[i]); });
-          std::memcpy(args.masks + block * sizeof(masks), &masks, sizeof(masks));
+          std::memcpy(args.masks + block * std::int64_t(sizeof(masks)), &masks, sizeof(masks));
         }
       }
       if (y.pos == output.numbers()) {
@@ -86,6 +86,81 @@ struct ForwardBlocks {
   }
 };
 
+/// Forward of an activation that weighs one half and saves masks, over blocks of a 16-bit type `T`
+/// without bias. Where no element is 0 or NaN, one half passes through floats and is rounded.
+template <class Activation, class T>
+struct ForwardWeightedBlocks {
+  ForwardArguments args;
+  bool nontemporal;
+
+  LINKED_NEURONS_FN void operator()(Target target, std::int64_t begin, std::int64_t end) const {
+    const auto io = BlockIO::of<T>(target, StoredType::as_computed, nontemporal, args.row);
+    Buffer<T> input;
+    Buffer<T> output;
+    BlockWeights<float> weights(args.weight, begin * kBlock);
+    Position position = Position::of(begin * kBlock, args.row);
+    for (std::int64_t block = begin; block < end; ++block, position.advance(kBlock)) {
+      const std::int64_t first = block * kBlock;
+      const std::int64_t size = std::min(kBlock, args.numel - first);
+      const T* const z = io.read(args.input, first, size, input);
+      const Pair<const float*> weight = weights.next();
+      const Pair<T*> y = io.destination_halves(args.output, position, size, output);
+      if (weighs_both_halves(z)) {
+        compute_both(z, weight, y);
+      } else {
+        compute_one(z, weight, y);
+      }
+      if (args.masks != nullptr) {
+        BlockMasks masks;
+        find_masks<T>(masks, [&](int i) LINKED_NEURONS_INLINE { return Activation::masks(z[i]); });
+        std::memcpy(args.masks + block * sizeof(masks), &masks, sizeof(masks));
+      }
+      if (y.pos == output.numbers()) {
+        io.store_halves(args.output, position, size, output);
+      }
+    }
+    io.finish();
+  }
+
+ private:
+  /// Whether an element is 0 or NaN.
+  LINKED_NEURONS_FN static bool weighs_both_halves(const T* z) {
+    std::uint16_t any = 0;
+    for (std::int64_t i = 0; i < kBlock; ++i) {
+      const auto below = static_cast<std::uint16_t>((z[i].bits & 0x7fffU) - 1U);
+      any |= static_cast<std::uint16_t>(below >= T::kInfinity);
+    }
+    return any != 0;
+  }
+
+  LINKED_NEURONS_FN static void compute_both(
+      const T* z, const Pair<const float*>& weights, const Pair<T*>& output) {
+    LINKED_NEURONS_INDEPENDENT
+    for (std::int64_t i = 0; i < kBlock; ++i) {
+      const Pair<float> weight = {weights.pos[i], weights.neg[i]};
+      const auto y = detail::forward<Activation>(load(z[i]), weight);
+      output.pos[i] = copy_of(store<T>(y.pos));
+      output.neg[i] = copy_of(store<T>(y.neg));
+    }
+  }
+
+  LINKED_NEURONS_FN static void compute_one(
+      const T* z, const Pair<const float*>& weights, const Pair<T*>& output) {
+    alignas(64) T weighted[kBlock];
+    LINKED_NEURONS_INDEPENDENT
+    for (std::int64_t i = 0; i < kBlock; ++i) {
+      weighted[i] = store<T>(
+          Activation::weighted_half(load(z[i]), Pair<float>{weights.pos[i], weights.neg[i]}));
+    }
+    LINKED_NEURONS_INDEPENDENT
+    for (std::int64_t i = 0; i < kBlock; ++i) {
+      const bool is_positive = static_cast<std::int16_t>(z[i].bits) > 0;
+      output.pos[i] = copy_of(select(is_positive, z[i], weighted[i]));
+      output.neg[i] = copy_of(select(is_positive, weighted[i], -z[i]));
+    }
+  }
+};
+
 /// The masks of a block: those that forward saved, or what the output tells where it saved none.
 /// \param output read in the second case only.
 template <class Activation, class C>
@@ -100,7 +175,7 @@ masks_of(const std::uint8_t* saved, std::int64_t block, const Pair<const C*>& ou
       return masks;
     }
   }
-  std::memcpy(&masks, saved + block * sizeof(masks), sizeof(masks));
+  std::memcpy(&masks, saved + block * std::int64_t(sizeof(masks)), sizeof(masks));
   return masks;
 }
 

@@ -7,6 +7,7 @@
 
 #include <linked_neurons/detail/run.h>
 
+#include <ATen/NamedTensorUtils.h>
 #include <ATen/core/grad_mode.h>
 #include <torch/csrc/autograd/function.h>
 #include <torch/csrc/autograd/functions/utils.h>
@@ -102,6 +103,11 @@ class LinkedNode : public torch::autograd::Node {
   std::array<torch::autograd::SavedVariable, kSaved> saved_;
 };
 
+/// A tensor without the names of its axes, which its gradient has not either.
+inline at::Tensor without_names(at::Tensor tensor) {
+  return tensor.defined() && tensor.has_names() ? tensor.rename({}) : tensor;
+}
+
 /// The node of a layer that runs its kernels itself.
 template <class Activation>
 class LinkedBackward : public LinkedNode<Activation> {
@@ -143,10 +149,10 @@ class LinkedBackward : public LinkedNode<Activation> {
  protected:
   Tensors apply(Tensors&& grads) override {
     const std::lock_guard<std::mutex> lock(this->mutex_);
-    const at::Tensor& grad = grads[0];
-    if (!grad.defined()) {
+    if (!grads[0].defined()) {
       return Tensors(Node::kEdges);
     }
+    const at::Tensor grad = without_names(std::move(grads[0]));
     const auto variables = this->saved_variables();
     SavedForBackward saved{
         variables[Node::kInputOrOutput],
@@ -159,7 +165,7 @@ class LinkedBackward : public LinkedNode<Activation> {
              this->task_should_compute_output(Node::kNegEdge),
          this->task_should_compute_output(Node::kBiasEdge)}};
     at::DimVector sizes(grad.sizes().begin(), grad.sizes().end());
-    sizes[dim_] /= 2;
+    sizes[as_index(dim_)] /= 2;
     composed::Gradients result;
     const Backend* backend = backend_for<Activation>(grad, saved.parameters);
     // After a forward on the composed path there are no strides: its masks have a layout that the
@@ -187,6 +193,13 @@ class LinkedBackward : public LinkedNode<Activation> {
   at::DimVector strides_;
 };
 
+/// Whether LibTorch's operators would make nodes here: not in an operator that autograd has already
+/// seen, to which the thread belongs.
+inline bool is_recording() {
+  return at::GradMode::is_enabled() &&
+         !c10::impl::tls_is_dispatch_key_excluded(c10::DispatchKey::AutogradFunctionality);
+}
+
 /// The linked layer: checks its arguments, and records for backward only what somebody will
 /// differentiate.
 template <class Activation>
@@ -203,15 +216,26 @@ at::Tensor linked(
   }
   check_bias(Activation::name, bias, input, dim);
   bool differentiated = false;
-  bool transformed = false;
+  bool composes = is_intercepted();
+  bool has_names = false;
   for (const at::Tensor* tensor : {&input, &weight.pos, &weight.neg, &bias}) {
     differentiated |= tensor->defined() && tensor->requires_grad();
-    transformed |= is_transformed(*tensor);
+    composes |= is_transformed(*tensor) || is_subclass(*tensor);
+    has_names |= tensor->has_names();
   }
-  if (transformed) {
+  if (has_names) {
+    const auto output = linked<Activation>(
+        without_names(input),
+        {{without_names(weight.pos), without_names(weight.neg)}, without_names(bias)},
+        dim,
+        keep_output);
+    at::namedinference::propagate_names(output, input);
+    return output;
+  }
+  if (composes) {
     return composed::forward<Activation>(input, parameters, kind, dim);
   }
-  if (at::GradMode::is_enabled() && differentiated) {
+  if (differentiated && is_recording()) {
     return LinkedBackward<Activation>::record(input, parameters, kind, dim, keep_output);
   }
   return run_forward<Activation>(

@@ -12,15 +12,44 @@
 
 namespace linked_neurons::detail {
 
+/// Whether a tensor is a subclass of Python's, which answers for itself what it can do.
+inline bool is_subclass(const at::Tensor& tensor) {
+  return tensor.defined() && tensor.unsafeGetTensorImpl()->key_set().has(c10::DispatchKey::Python);
+}
+
+/// Checks that a tensor's elements lie in memory as its sizes and strides say.
+/// \param which the name of a parameter, or null for the input.
+/// \throws c10::Error
+inline void check_layout(const char* name, const char* which, const at::Tensor& tensor) {
+  if ((tensor.layout() == at::kStrided && !tensor.is_nested()) || is_subclass(tensor)) {
+    return;
+  }
+  const char* const subject = which == nullptr ? "" : which;
+  const char* const verb = which == nullptr ? "" : " to be ";
+  TORCH_CHECK(
+      !tensor.is_nested(),
+      name,
+      ": expected ",
+      subject,
+      verb,
+      "a tensor of one shape, got a nested one of layout ",
+      tensor.layout(),
+      " (of nested inputs only those of layout Jagged, which Python has, are taken)");
+  TORCH_CHECK(
+      false,
+      name,
+      ": expected ",
+      subject,
+      verb,
+      "a strided tensor, got one of layout ",
+      tensor.layout());
+}
+
 /// Checks an input and its channel axis; returns the axis counted from the front.
 /// \throws c10::Error
 inline std::int64_t check_input(const char* name, const at::Tensor& input, std::int64_t dim) {
   TORCH_CHECK(input.defined(), name, ": expected a tensor, got an undefined one");
-  TORCH_CHECK(
-      input.layout() == at::kStrided,
-      name,
-      ": expected a strided tensor, got one of layout ",
-      input.layout());
+  check_layout(name, nullptr, input);
   const auto type = input.scalar_type();
   TORCH_CHECK(
       type == at::kDouble || type == at::kFloat || is_16_bit(type),
@@ -52,6 +81,7 @@ inline void check_parameter(
   const auto type = input.scalar_type();
   TORCH_CHECK(
       parameter.defined(), name, ": expected ", which, " to be a tensor, got an undefined one");
+  check_layout(name, which, parameter);
   TORCH_CHECK(
       parameter.scalar_type() == type || (is_16_bit(type) && parameter.scalar_type() == at::kFloat),
       name,
@@ -82,14 +112,14 @@ inline void check_bias(
   }
   check_parameter(name, "bias", bias, input);
   TORCH_CHECK(
-      bias.dim() == 1 && bias.size(0) == input.size(dim),
+      bias.dim() == 1 && bias.sym_size(0) == input.sym_size(dim),
       name,
       ": expected bias of shape [",
-      input.size(dim),
+      input.sym_size(dim),
       "] (the channels at dim ",
       dim,
       "), got ",
-      bias.sizes());
+      bias.sym_sizes());
 }
 
 /// Which shape a weight of these sizes has, beside an input of so many channels.
@@ -107,25 +137,25 @@ ParameterShape parameter_shape(const Sizes& sizes, const Int& channels) {
 /// \throws c10::Error
 inline ParameterShape check_weight(
     const char* name, const Pair<at::Tensor>& weight, const at::Tensor& input, std::int64_t dim) {
-  const auto elements = input.sizes().slice(1);
+  const auto elements = input.sym_sizes().slice(1);
   const auto check_one = [&](const char* which, const at::Tensor& tensor) {
     check_parameter(name, which, tensor, input);
-    const auto shape = parameter_shape(tensor.sizes(), input.size(dim));
+    const auto shape = parameter_shape(tensor.sym_sizes(), input.sym_size(dim));
     TORCH_CHECK(
-        shape != ParameterShape::per_element || tensor.sizes() == elements,
+        shape != ParameterShape::per_element || tensor.sym_sizes() == elements,
         name,
         ": expected ",
         which,
         " to have 1 weight, ",
-        input.size(dim),
+        input.sym_size(dim),
         " (the channels at dim ",
         dim,
         ") or one an element (shape ",
         elements,
         "), got ",
-        tensor.numel(),
+        tensor.sym_numel(),
         " of shape ",
-        tensor.sizes());
+        tensor.sym_sizes());
     return shape;
   };
   const ParameterShape pos = check_one("weight_pos", weight.pos);
@@ -134,9 +164,9 @@ inline ParameterShape check_weight(
       pos == neg,
       name,
       ": expected weight_pos and weight_neg of one shape, got ",
-      weight.pos.sizes(),
+      weight.pos.sym_sizes(),
       " and ",
-      weight.neg.sizes());
+      weight.neg.sym_sizes());
   return pos;
 }
 

@@ -11,6 +11,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
 // What Activation's vocabulary means for tensors.
+#include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/cos.h>
 #include <ATen/ops/erf.h>
@@ -23,7 +24,6 @@
 #include <ATen/ops/sqrt.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/tanh.h>
-#include <ATen/ops/tensor.h>
 #include <ATen/ops/where.h>
 
 #include <cstdint>
@@ -41,15 +41,16 @@ inline Pair<at::Tensor> halves(const at::Tensor& tensor, std::int64_t dim) {
       widened(tensor.narrow(dim, 0, channels)), widened(tensor.narrow(dim, channels, channels))};
 }
 
-/// The sizes with which a weight (or a bias: one number a channel) broadcasts against an input of
-/// `axes` axes.
-inline at::DimVector broadcast_sizes(
+/// A weight (or a bias: one number a channel) as it broadcasts against an input of `axes` axes. The
+/// sizes of neither are looked at: they may be symbols.
+inline at::Tensor broadcastable(
     const at::Tensor& weight, ParameterShape kind, std::int64_t dim, std::int64_t axes) {
-  at::DimVector sizes(weight.sizes().begin(), weight.sizes().end());
-  if (kind == ParameterShape::per_channel) {
-    sizes.resize(axes - dim, 1);
+  if (kind != ParameterShape::per_channel) {
+    return weight;
   }
-  return sizes;
+  at::DimVector sizes = {-1};
+  sizes.resize(static_cast<std::size_t>(axes - dim), 1);
+  return weight.view(sizes);
 }
 
 /// Both weights as they broadcast against `like`, in the type that computes.
@@ -59,7 +60,7 @@ inline Pair<at::Tensor> broadcast(
     return {};
   }
   const auto one = [&](const at::Tensor& each) {
-    return widened(each.view(broadcast_sizes(each, kind, dim, like.dim())));
+    return widened(broadcastable(each, kind, dim, like.dim()));
   };
   return {one(weight.pos), one(weight.neg)};
 }
@@ -69,14 +70,14 @@ inline at::Tensor biased(const at::Tensor& input, const at::Tensor& bias, std::i
   if (!bias.defined()) {
     return widened(input);
   }
-  const auto sizes = broadcast_sizes(bias, ParameterShape::per_channel, dim, input.dim());
-  return widened(input) + widened(bias.view(sizes));
+  return widened(input) +
+         widened(broadcastable(bias, ParameterShape::per_channel, dim, input.dim()));
 }
 
 /// Elementwise gradients summed for the parameters that they belong to.
 inline at::Tensor sum_for(
     const at::Tensor& parameter, ParameterShape kind, const at::Tensor& each, std::int64_t dim) {
-  return each.sum_to_size(broadcast_sizes(parameter, kind, dim, each.dim()))
+  return each.sum_to_size(broadcastable(parameter, kind, dim, each.dim()).sizes())
       .view(parameter.sizes())
       .to(parameter.scalar_type());
 }
@@ -103,9 +104,10 @@ inline at::Tensor unpack_masks(
     const MaskLayout& layout,
     at::IntArrayRef sizes,
     at::IntArrayRef strides) {
-  const at::Tensor bits = at::tensor({1, 2, 4, 8, 16, 32, 64, 128}, at::kByte).to(bytes.device());
+  const at::Tensor bits = at::arange(8, bytes.options());
   const at::Tensor planes = bytes.unsqueeze(1)
-                                .bitwise_and(bits)
+                                .bitwise_right_shift(bits)
+                                .bitwise_and(1)
                                 .ne(0)
                                 .view({-1, layout.lanes, kMaskBits, layout.each})
                                 .permute({2, 0, 3, 1})

@@ -12,6 +12,11 @@
 
 namespace linked_neurons::detail {
 
+/// Axes and sizes are numbers with a sign, in LibTorch as here; what indexes an array has none.
+inline std::size_t as_index(std::int64_t number) {
+  return static_cast<std::size_t>(number);
+}
+
 /// How a dense input lies in memory, and how its linked output does.
 struct Layout {
   std::int64_t dim = 0;   ///< the channel axis, not negative
@@ -48,17 +53,17 @@ inline bool same_strides(at::IntArrayRef sizes, at::IntArrayRef a, at::IntArrayR
 /// The axes from the outermost in memory to the innermost.
 inline at::DimVector memory_order(at::IntArrayRef sizes, at::IntArrayRef strides) {
   // Among equal strides an axis of one index is the inner one, as in the channels-last formats.
-  const auto is_outer = [&](std::int64_t a, std::int64_t b) {
+  const auto is_outer = [&](std::size_t a, std::size_t b) {
     return strides[a] != strides[b] ? strides[a] > strides[b] : sizes[a] != 1 && sizes[b] == 1;
   };
   // By insertion: std::sort compiles longer than it takes to write this.
   at::DimVector order(sizes.size());
-  for (std::int64_t axis = 0; axis < static_cast<std::int64_t>(order.size()); ++axis) {
-    std::int64_t place = axis;
-    for (; place > 0 && is_outer(axis, order[place - 1]); --place) {
+  for (std::size_t axis = 0; axis < order.size(); ++axis) {
+    std::size_t place = axis;
+    for (; place > 0 && is_outer(axis, as_index(order[place - 1])); --place) {
       order[place] = order[place - 1];
     }
-    order[place] = axis;
+    order[place] = static_cast<std::int64_t>(axis);
   }
   return order;
 }
@@ -68,8 +73,8 @@ inline at::DimVector dense_strides(at::IntArrayRef sizes, at::IntArrayRef order)
   at::DimVector strides(sizes.size());
   std::int64_t stride = 1;
   for (auto axis = order.rbegin(); axis != order.rend(); ++axis) {
-    strides[*axis] = stride;
-    stride *= std::max<std::int64_t>(sizes[*axis], 1);
+    strides[as_index(*axis)] = stride;
+    stride *= std::max<std::int64_t>(sizes[as_index(*axis)], 1);
   }
   return strides;
 }
@@ -86,13 +91,13 @@ inline Layout layout_in(at::IntArrayRef order, at::IntArrayRef sizes, std::int64
     if (*axis == 0) {
       layout.batch_inner = layout.numel;
     }
-    layout.numel *= sizes[*axis];
+    layout.numel *= sizes[as_index(*axis)];
   }
-  layout.channels = sizes[dim];
+  layout.channels = sizes[as_index(dim)];
   layout.sizes.assign(sizes.begin(), sizes.end());
   layout.strides = dense_strides(sizes, order);
   layout.output_sizes = layout.sizes;
-  layout.output_sizes[dim] *= 2;
+  layout.output_sizes[as_index(dim)] *= 2;
   layout.output_strides = dense_strides(layout.output_sizes, order);
   return layout;
 }
@@ -110,7 +115,7 @@ inline at::DimVector memory_order(const at::Tensor& tensor) {
   if (!tensor.is_contiguous(format)) {
     return memory_order(tensor.sizes(), tensor.strides());
   }
-  at::DimVector order(tensor.dim());
+  at::DimVector order(as_index(tensor.dim()));
   std::iota(order.begin(), order.end(), 0);
   if (format != at::MemoryFormat::Contiguous) {
     std::rotate(order.begin() + 1, order.begin() + 2, order.end()); // channels last

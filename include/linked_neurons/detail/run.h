@@ -9,6 +9,7 @@
 #include <linked_neurons/detail/parameter_view.h>
 
 #include <ATen/ops/empty.h>
+#include <c10/core/impl/LocalDispatchKeySet.h>
 
 #include <cstdint>
 
@@ -38,13 +39,24 @@ inline bool is_transformed(const at::Tensor& tensor) {
           tensor._fw_grad(/*level=*/0).defined());
 }
 
+/// Whether something in this thread is given LibTorch's operators before their kernels are,
+/// whatever the tensors: a tracer, a mode of Python's, a transform of functorch. It has to be given
+/// the layer's too, and no kernel of ours is one of them.
+inline bool is_intercepted() {
+  const auto included = c10::impl::tls_local_dispatch_key_set().included_;
+  return !(included - c10::default_included_set).empty();
+}
+
 /// The kernels for an input, or null for the composed path.
 template <class Activation>
 const Backend* backend_for(const at::Tensor& input, const Parameters& parameters) {
+  if (is_intercepted()) {
+    return nullptr;
+  }
   if (input.is_meta() && is_plain(input)) {
     return &kShapesOnly;
   }
-  if (input.numel() == 0 || !is_plain(input) || !is_plain(parameters.weight.pos) ||
+  if (!is_plain(input) || input.numel() == 0 || !is_plain(parameters.weight.pos) ||
       !is_plain(parameters.weight.neg) || !is_plain(parameters.bias)) {
     return nullptr;
   }
@@ -145,7 +157,7 @@ inline ReadableGradient readable(const at::Tensor& grad, const Layout& layout) {
     return {grad, false};
   }
   // Expanded from one number, as by sum() and mean(): kernels need not see it materialised.
-  const at::DimVector zeros(grad.dim(), 0);
+  const at::DimVector zeros(as_index(grad.dim()), 0);
   if (same_strides(grad.sizes(), grad.strides(), zeros)) {
     return {grad, true};
   }

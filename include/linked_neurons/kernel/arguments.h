@@ -66,11 +66,11 @@ struct BackwardArguments {
 };
 
 /// What forward saved of one element. An activation reads the member that its `saved` names.
-template <class T, class Bool>
+template <class T, class Condition>
 struct SavedValues {
   T input;
   Pair<T> output;
-  Pair<Bool> masks;
+  Pair<Condition> masks;
 };
 
 /// Stops where a loop or a kernel would be compiled with other arithmetic than it is written for. A
@@ -94,8 +94,8 @@ LINKED_NEURONS_FN Pair<T> forward(const T& z, const Pair<T>& weight) {
   }
 }
 
-template <class Activation, class T, class Bool>
-LINKED_NEURONS_FN const auto& saved_value(const SavedValues<T, Bool>& saved) {
+template <class Activation, class T, class Condition>
+LINKED_NEURONS_FN const auto& saved_value(const SavedValues<T, Condition>& saved) {
   if constexpr (Activation::saved == Saved::input) {
     return saved.input;
   } else if constexpr (Activation::saved == Saved::output) {
@@ -105,9 +105,9 @@ LINKED_NEURONS_FN const auto& saved_value(const SavedValues<T, Bool>& saved) {
   }
 }
 
-template <class Activation, class T, class Bool>
+template <class Activation, class T, class Condition>
 LINKED_NEURONS_FN T
-backward(const SavedValues<T, Bool>& saved, const Pair<T>& grad, const Pair<T>& weight) {
+backward(const SavedValues<T, Condition>& saved, const Pair<T>& grad, const Pair<T>& weight) {
   check_arithmetic<T>();
   const auto& value = saved_value<Activation>(saved);
   if constexpr (Activation::has_weight) {
@@ -117,9 +117,9 @@ backward(const SavedValues<T, Bool>& saved, const Pair<T>& grad, const Pair<T>& 
   }
 }
 
-template <class Activation, class T, class Bool>
+template <class Activation, class T, class Condition>
 LINKED_NEURONS_FN Pair<T> weight_gradient(
-    const SavedValues<T, Bool>& saved, const Pair<T>& grad, const Pair<T>& weight) {
+    const SavedValues<T, Condition>& saved, const Pair<T>& grad, const Pair<T>& weight) {
   if constexpr (Activation::saved == Saved::masks) {
     return Activation::weight_gradient(saved.masks, saved.output, grad, weight);
   } else {

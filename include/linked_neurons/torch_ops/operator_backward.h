@@ -26,13 +26,11 @@ class OperatorBackward : public LinkedNode<A> {
   using typename LinkedNode<A>::Tensors;
 
   /// Runs forward, and makes a new node the output's `grad_fn`.
-  static Tensor record(
-      const Tensor& x, at::TensorList weights, const OptionalTensor& bias, std::int64_t dim) {
-    const auto parameters = parameters_from(weights, bias);
+  static Tensor record(const Tensor& x, const Parameters& parameters, std::int64_t dim) {
     const auto node = make_node<OperatorBackward>();
     node->connect(x, parameters);
     const at::AutoDispatchBelowADInplaceOrView below_autograd;
-    auto [output, masks] = Operators<A>::call_forward().call(x, weights, bias, dim, true);
+    auto [output, masks] = Operators<A>::call_forward(x, parameters, dim, true);
     set_history(output, node);
     node->dim_ = dim;
     node->output_strides_ = output.sym_strides().vec();
@@ -121,34 +119,29 @@ class OperatorBackward : public LinkedNode<A> {
       const Tensors& saved,
       c10::SymIntArrayRef output_strides,
       std::int64_t dim) {
-    Tensors result(Node::kEdges);
     const Tensor& grad = grads[0];
     if (!grad.defined()) {
-      return result;
+      return Tensors(Node::kEdges);
     }
-    const auto optional = [&](std::size_t index) {
-      return saved[index].defined() ? OptionalTensor(saved[index]) : std::nullopt;
-    };
-    const auto output = optional(Node::kInputOrOutput);
-    const auto bias = optional(Node::kBias);
+    const Tensor& output = saved[Node::kInputOrOutput];
     const Tensor& masks = saved[Node::kMasks];
-    const auto weights = at::TensorList(saved).slice(Node::kPos, A::has_weight ? 2 : 0);
-    auto from =
-        at::GradMode::is_enabled() || is_transformed(grad)
-            ? Operators<A>::template backward<true>(
-                  grad, output, masks, weights, bias, C10_AS_INTARRAYREF_SLOW(output_strides), dim)
-            : Operators<A>::call_backward().call(
-                  grad, output, masks, weights, bias, output_strides, dim);
-    std::size_t next = 0;
-    result[Node::kInputEdge] = std::move(from[next++]);
-    if (bias) {
-      result[Node::kBiasEdge] = std::move(from[next++]);
-    }
-    if (next < from.size()) {
-      result[Node::kPosEdge] = std::move(from[next++]);
-      result[Node::kNegEdge] = std::move(from[next]);
-    }
-    return result;
+    const Parameters parameters{{saved[Node::kPos], saved[Node::kNeg]}, saved[Node::kBias]};
+    // Where somebody differentiates the gradients once more, they are LibTorch's own operators.
+    const bool is_differentiable = at::GradMode::is_enabled() || is_transformed(grad);
+    const auto from =
+        is_differentiable
+            ? Operators<A>::template gradients<true>(
+                  grad, output, masks, parameters, C10_AS_INTARRAYREF_SLOW(output_strides), dim)
+            : Operators<A>::call_backward(grad, output, masks, parameters, output_strides, dim);
+    const auto& [weight, bias] = from.parameters;
+    const auto wanted = [](const Tensor& parameter, const Tensor& gradient) {
+      return parameter.defined() ? gradient : Tensor();
+    };
+    return {
+        from.input,
+        wanted(output, weight.pos),
+        wanted(output, weight.neg),
+        wanted(parameters.bias, bias)};
   }
 
   std::int64_t dim_ = 0;

@@ -13,7 +13,7 @@
 #include <optional>
 #include <string>
 #include <tuple>
-#include <vector>
+#include <type_traits>
 
 namespace linked_neurons::detail {
 
@@ -30,18 +30,35 @@ const Backend* kernels(const Tensor& tensor) {
   return tensor.is_cpu() ? cpu::backend_here<A>() : tensor.is_meta() ? &kShapesOnly : nullptr;
 }
 
-inline Parameters parameters_from(at::TensorList weights, const OptionalTensor& bias) {
-  Parameters parameters;
-  if (!weights.empty()) {
-    parameters.weight = {weights[0], weights[1]};
-  }
-  parameters.bias = bias.value_or(Tensor());
-  return parameters;
+/// \tparam W `Tensor`, once for each of the activation's weights: two of them, or none.
+template <class... W>
+Parameters parameters_from(const W&... weight, const OptionalTensor& bias) {
+  return {{weight...}, bias.value_or(Tensor())};
+}
+
+inline OptionalTensor optional(const Tensor& tensor) {
+  return tensor.defined() ? OptionalTensor(tensor) : std::nullopt;
 }
 
 /// What check_weight() returned, for an input with this many channels.
-inline ParameterShape weight_shape(at::TensorList weights, const c10::SymInt& channels) {
-  return weights.empty() ? ParameterShape::one : parameter_shape(weights[0].sym_sizes(), channels);
+inline ParameterShape weight_shape(const Parameters& parameters, const c10::SymInt& channels) {
+  const Tensor& weight = parameters.weight.pos;
+  return weight.defined() ? parameter_shape(weight.sym_sizes(), channels) : ParameterShape::one;
+}
+
+/// `x` itself where its axes lie in memory in the order of these strides, else a copy that does so:
+/// a DTensor has strides, and the part of it that one process holds may lie otherwise.
+inline Tensor in_order(const Tensor& x, c10::SymIntArrayRef strides) {
+  if (x.sym_strides() == strides) {
+    return x;
+  }
+  const auto sizes = C10_AS_INTARRAYREF_SLOW_ALLOC(x.sym_sizes());
+  const auto order = memory_order(sizes, C10_AS_INTARRAYREF_SLOW_ALLOC(strides));
+  const auto dense = dense_strides(sizes, order);
+  if (same_strides(sizes, C10_AS_INTARRAYREF_SLOW_ALLOC(x.sym_strides()), dense)) {
+    return x;
+  }
+  return at::empty_strided(sizes, dense, x.options()).copy_(x);
 }
 
 /// The output for an input of symbolic sizes, laid out as layout.h has it.
@@ -89,125 +106,167 @@ inline Tensor empty_masks(const Tensor& x, const c10::SymInt& bytes) {
   return at::empty_symint({bytes}, x.options().dtype(at::kByte));
 }
 
+/// A result that nobody asked for.
+inline Tensor nothing(const Tensor& like) {
+  return at::empty({0}, like.options());
+}
+
 /// The operators `_<name>_forward` and `_<name>_backward`, and how to call them.
-template <class A>
-struct Operators {
+/// \tparam W as above.
+template <class A, class... W>
+struct OperatorsWith {
   /// The output, and the masks: no bytes where they are not saved.
-  static std::tuple<Tensor, Tensor> forward(
+  using Forward = std::tuple<Tensor, Tensor>;
+  /// The gradients of x, of the weights and of the bias: no elements where they are not wanted.
+  using Backward = std::tuple<Tensor, W..., Tensor>;
+
+  /// \param strides of x as its caller knows it, which give the order of its axes in memory.
+  static Forward forward(
       const Tensor& x,
-      at::TensorList weights,
+      const W&... weight,
       const OptionalTensor& bias,
       std::int64_t dim,
+      c10::SymIntArrayRef strides,
       bool keep_masks) {
     dim = check_input(A::name, x, dim);
-    const auto parameters = parameters_from(weights, bias);
+    const auto parameters = parameters_from<W...>(weight..., bias);
     ParameterShape kind = ParameterShape::one;
     if constexpr (A::has_weight) {
       kind = check_weight(A::name, parameters.weight, x, dim);
     }
     check_bias(A::name, parameters.bias, x, dim);
     if (x.numel() == 0) {
-      return forward_shapes(x, weights, bias, dim, keep_masks);
+      return forward_shapes(x, weight..., bias, dim, strides, keep_masks);
     }
-    const auto result = run_forward<A>(kernels<A>(x), x, parameters, kind, dim, keep_masks);
+    const auto result =
+        run_forward<A>(kernels<A>(x), in_order(x, strides), parameters, kind, dim, keep_masks);
     return {result.output, result.masks.defined() ? result.masks : empty_masks(x, 0)};
   }
 
-  static std::tuple<Tensor, Tensor> forward_shapes(
+  static Forward forward_shapes(
       const Tensor& x,
-      at::TensorList /*weights*/,
+      const W&... /*weight*/,
       const OptionalTensor& /*bias*/,
       std::int64_t dim,
+      c10::SymIntArrayRef strides,
       bool keep_masks) {
     dim = check_input(A::name, x, dim);
     const bool has_masks = A::saved == Saved::masks && keep_masks;
-    return {empty_output(x, dim), empty_masks(x, has_masks ? mask_bytes(x.sym_numel()) : 0)};
+    return {
+        empty_output(in_order(x, strides), dim),
+        empty_masks(x, has_masks ? mask_bytes(x.sym_numel()) : 0)};
   }
 
-  /// The gradients of x, of `bias` if that is there, and of the weights if `output` is.
+  /// The gradients of x, of the bias if that is given, and of the weights if the output is.
   /// \tparam Composed of LibTorch's operators, which it can differentiate once more.
   template <bool Composed>
-  static std::vector<Tensor> backward(
+  static composed::Gradients gradients(
+      const Tensor& grad,
+      const Tensor& output,
+      const Tensor& masks,
+      const Parameters& parameters,
+      at::IntArrayRef output_strides,
+      std::int64_t dim) {
+    const Backend& backend = *kernels<A>(grad);
+    const auto layout = input_layout(grad, output_strides, dim);
+    SavedForBackward saved{
+        output,
+        masks,
+        backend.mask_layout(grad.scalar_type()),
+        parameters,
+        weight_shape(parameters, layout.channels),
+        dim,
+        {A::has_weight && output.defined(), parameters.bias.defined()}};
+    if constexpr (!Composed) {
+      return run_backward<A>(backend, grad, saved, layout);
+    }
+    if (A::saved == Saved::masks) {
+      saved.masks = composed::unpack_masks(masks, saved.mask_layout, layout.sizes, layout.strides);
+    }
+    return composed::backward<A>(
+        grad, saved.input_or_output, saved.masks, saved.parameters, saved.kind, dim, saved.wanted);
+  }
+
+  template <bool Composed>
+  static Backward backward(
       const Tensor& grad,
       const OptionalTensor& output,
       const Tensor& masks,
-      at::TensorList weights,
+      const W&... weight,
       const OptionalTensor& bias,
       at::IntArrayRef output_strides,
       std::int64_t dim) {
     if (grad.numel() == 0) {
       return backward_shapes(
-          grad, output, masks, weights, bias, c10::fromIntArrayRefSlow(output_strides), dim);
+          grad, output, masks, weight..., bias, c10::fromIntArrayRefSlow(output_strides), dim);
     }
-    const Backend& backend = *kernels<A>(grad);
-    const auto layout = input_layout(grad, output_strides, dim);
-    SavedForBackward saved{
-        output.value_or(Tensor()),
-        masks,
-        backend.mask_layout(grad.scalar_type()),
-        parameters_from(weights, bias),
-        weight_shape(weights, layout.channels),
-        dim,
-        {A::has_weight && output.has_value(), bias.has_value()}};
-    composed::Gradients from;
-    if constexpr (Composed) {
-      if (A::saved == Saved::masks) {
-        saved.masks =
-            composed::unpack_masks(masks, saved.mask_layout, layout.sizes, layout.strides);
-      }
-      from = composed::backward<A>(
-          grad,
-          saved.input_or_output,
-          saved.masks,
-          saved.parameters,
-          saved.kind,
-          dim,
-          saved.wanted);
+    const auto parameters = parameters_from<W...>(weight..., bias);
+    const auto from = gradients<Composed>(
+        grad, output.value_or(Tensor()), masks, parameters, output_strides, dim);
+    const auto wanted = [&](const Tensor& gradient) {
+      return gradient.defined() ? gradient : nothing(grad);
+    };
+    const auto& [weights, grad_bias] = from.parameters;
+    if constexpr (A::has_weight) {
+      return {from.input, wanted(weights.pos), wanted(weights.neg), wanted(grad_bias)};
     } else {
-      from = run_backward<A>(backend, grad, saved, layout);
+      return {from.input, wanted(grad_bias)};
     }
-    std::vector<Tensor> result;
-    result.reserve(4); // also, g++ warns of writes past the end of a vector that starts with one
-    result.push_back(from.input);
-    if (saved.wanted.bias) {
-      result.push_back(from.parameters.bias);
-    }
-    if (saved.wanted.weight) {
-      result.push_back(from.parameters.weight.pos);
-      result.push_back(from.parameters.weight.neg);
-    }
-    return result;
   }
 
-  static std::vector<Tensor> backward_shapes(
+  static Backward backward_shapes(
       const Tensor& grad,
       const OptionalTensor& output,
       const Tensor& /*masks*/,
-      at::TensorList weights,
+      const W&... weight,
       const OptionalTensor& bias,
       c10::SymIntArrayRef output_strides,
       std::int64_t dim) {
-    std::vector<Tensor> result{empty_grad_input(grad, output_strides, dim)};
     // Zeros, since this serves inputs without elements too.
-    if (bias) {
-      result.push_back(at::zeros_like(*bias));
-    }
-    if (output) {
-      for (const Tensor& weight : weights) {
-        result.push_back(at::zeros_like(weight));
-      }
-    }
-    return result;
+    return {
+        empty_grad_input(grad, output_strides, dim),
+        (output ? at::zeros_like(weight) : nothing(grad))...,
+        bias ? at::zeros_like(*bias) : nothing(grad)};
   }
 
-  static auto call_forward() {
+  static Forward call_forward(
+      const Tensor& input, const Parameters& parameters, std::int64_t dim, bool keep_masks) {
     static const auto handle = find<decltype(forward)>("forward");
-    return handle;
+    const Tensor x = dense(input);
+    const auto strides = x.sym_strides();
+    const auto& [weight, bias] = parameters;
+    if constexpr (A::has_weight) {
+      return handle.call(x, weight.pos, weight.neg, optional(bias), dim, strides, keep_masks);
+    } else {
+      return handle.call(x, optional(bias), dim, strides, keep_masks);
+    }
   }
 
-  static auto call_backward() {
+  static composed::Gradients call_backward(
+      const Tensor& grad,
+      const Tensor& output,
+      const Tensor& masks,
+      const Parameters& parameters,
+      c10::SymIntArrayRef output_strides,
+      std::int64_t dim) {
     static const auto handle = find<decltype(backward_shapes)>("backward");
-    return handle;
+    const auto& [weight, bias] = parameters;
+    if constexpr (A::has_weight) {
+      auto [x, pos, neg, of_bias] = handle.call(
+          grad,
+          optional(output),
+          masks,
+          weight.pos,
+          weight.neg,
+          optional(bias),
+          output_strides,
+          dim);
+      return {x, {{pos, neg}, of_bias}};
+    } else {
+      auto [x, of_bias] =
+          handle.call(grad, optional(output), masks, optional(bias), output_strides, dim);
+      return {x, {{}, of_bias}};
+    }
   }
 
  private:
@@ -219,5 +278,9 @@ struct Operators {
         .template typed<Signature>();
   }
 };
+
+template <class A>
+using Operators =
+    std::conditional_t<A::has_weight, OperatorsWith<A, Tensor, Tensor>, OperatorsWith<A>>;
 
 } // namespace linked_neurons::detail

@@ -25,7 +25,6 @@
 #include <cstdint>
 #include <string>
 #include <tuple>
-#include <vector>
 
 namespace linked_neurons::detail {
 namespace {
@@ -36,27 +35,27 @@ template <class A, class... W>
 Tensor composed_layer(
     const Tensor& x, const W&... weight, const OptionalTensor& bias, std::int64_t dim) {
   dim = check_input(A::name, x, dim);
-  const std::vector<Tensor> weights{weight...};
-  return composed::forward<A>(
-      x, parameters_from(weights, bias), weight_shape(weights, x.sym_size(dim)), dim);
+  const auto parameters = parameters_from<W...>(weight..., bias);
+  return composed::forward<A>(x, parameters, weight_shape(parameters, x.sym_size(dim)), dim);
 }
 
-/// The layer of the two operators, where there are kernels.
+/// The layer of the two operators, where there are kernels. (A jagged tensor is a subclass of
+/// Python that knows LibTorch's operators, and no others.)
 template <class A, class... W>
 Tensor layer(const Tensor& x, const W&... weight, const OptionalTensor& bias, std::int64_t dim) {
   const auto any = [&](const auto& test) {
     return (test(x) || ... || test(weight)) || (bias && test(*bias));
   };
-  if (kernels<A>(x) == nullptr || any(is_transformed)) {
+  if (kernels<A>(x) == nullptr || x.is_nested() || any(is_transformed)) {
     return composed_layer<A, W...>(x, weight..., bias, dim);
   }
   dim = check_input(A::name, x, dim);
-  const std::vector<Tensor> weights{weight...};
+  const auto parameters = parameters_from<W...>(weight..., bias);
   if (at::GradMode::is_enabled() && any([](const Tensor& t) { return t.requires_grad(); })) {
-    return OperatorBackward<A>::record(x, weights, bias, dim);
+    return OperatorBackward<A>::record(x, parameters, dim);
   }
   const at::AutoDispatchBelowADInplaceOrView below_autograd;
-  return std::get<0>(Operators<A>::call_forward().call(x, weights, bias, dim, false));
+  return std::get<0>(Operators<A>::call_forward(x, parameters, dim, false));
 }
 
 /// Defines and implements the three operators of an activation.
@@ -74,13 +73,16 @@ void add_operators(torch::Library& library) {
   const std::string forward = "_" + name + "_forward";
   const std::string backward = "_" + name + "_backward";
   const std::string weights = A::has_weight ? "Tensor weight_pos, Tensor weight_neg, " : "";
+  const std::string grad_weights =
+      A::has_weight ? "Tensor grad_weight_pos, Tensor grad_weight_neg, " : "";
   define(name + "(Tensor x, " + weights + "Tensor? bias=None, int dim=1) -> Tensor");
   define(
-      forward + "(Tensor x, Tensor[] weights, Tensor? bias, int dim, bool keep_masks)"
-                " -> (Tensor output, Tensor masks)");
+      forward + "(Tensor x, " + weights +
+      "Tensor? bias, int dim, SymInt[] strides, bool keep_masks)" +
+      " -> (Tensor output, Tensor masks)");
   define(
-      backward + "(Tensor grad, Tensor? output, Tensor masks, Tensor[] weights, Tensor? bias,"
-                 " SymInt[] output_strides, int dim) -> Tensor[]");
+      backward + "(Tensor grad, Tensor? output, Tensor masks, " + weights + "Tensor? bias, " +
+      "SymInt[] output_strides, int dim) -> (Tensor grad_x, " + grad_weights + "Tensor grad_bias)");
 
   // Inference mode passes Autograd by. What CompositeImplicitAutograd holds is how exporters, that
   // to ONNX among them, take the layer apart; they would not if CPU or CUDA were named here.
@@ -91,6 +93,10 @@ void add_operators(torch::Library& library) {
   implement(name, DispatchKey::FuncTorchBatched, composed_layer<A, W...>);
   implement(forward, DispatchKey::Meta, Operators<A>::forward_shapes);
   implement(backward, DispatchKey::Meta, Operators<A>::backward_shapes);
+  // Many gradients at once: torch.autograd.grad's is_grads_batched, torch.func.vmap.
+  for (const auto key : {DispatchKey::Batched, DispatchKey::FuncTorchBatched}) {
+    implement(backward, key, Operators<A>::template backward<true>);
+  }
   for (const auto key : {DispatchKey::CPU, DispatchKey::CUDA}) {
     if (key == DispatchKey::CPU || cuda::backend<A> != nullptr) {
       implement(forward, key, Operators<A>::forward);

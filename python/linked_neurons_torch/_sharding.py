@@ -1,0 +1,96 @@
+"""How the layers' operators are run on DTensors: on each process' own part, along any axis but the channels'.
+
+The parameters are replicated, but for weights of one number an element, which are split as the input is. An input that
+is split along its channels, or not yet summed up, is gathered first.
+"""
+
+import torch
+from torch.distributed.tensor import DTensor, Partial, Replicate, Shard
+from torch.distributed.tensor._dtensor_spec import DTensorSpec
+from torch.distributed.tensor._op_schema import OpSchema, OpSpec, OpStrategy, RuntimeSchemaInfo
+from torch.distributed.tensor.placement_types import Placement
+
+Placements = tuple[Placement, ...]
+
+# Masks are bytes without the input's axes. Each process keeps its own, and the placement says what they are the masks
+# of: nothing else may be made of them, so PyTorch has no reduction of this name.
+_MASKS = "the masks of a part along axis "
+
+
+def register(names: list[str]) -> None:
+    """Registers the rules of the operators ``_<name>_forward`` and ``_<name>_backward``."""
+    propagator = DTensor._op_dispatcher.sharding_propagator
+    for name in names:
+        for part, strategy in (("forward", _forward), ("backward", _backward)):
+            operator = getattr(torch.ops.linked_neurons, f"_{name}_{part}").default
+            arguments = [argument.name for argument in operator._schema.arguments]
+            info = RuntimeSchemaInfo(arguments.index("dim"), needs_pytree=True)
+            propagator.register_op_strategy(operator, strategy, info)
+
+
+def _forward(schema: OpSchema) -> OpStrategy:
+    arguments = _by_name(schema)
+    x = arguments["x"]
+    dim = arguments["dim"] % len(x.shape)
+    placements = tuple(
+        placement if type(placement) is Shard and placement.dim != dim else Replicate()
+        for placement in _placements(x))
+    results = {"output": placements, "masks": tuple(map(_masks, placements))}
+    return _only(schema, results, {"x": placements, **_parameters(arguments, placements)})
+
+
+def _backward(schema: OpSchema) -> OpStrategy:
+    """Where forward ran, which the masks tell."""
+    arguments = _by_name(schema)
+    masks = _placements(arguments["masks"])
+    placements = tuple(
+        Shard(int(placement.reduce_op.removeprefix(_MASKS))) if placement.is_partial() else placement
+        for placement in masks)
+    parameters = _parameters(arguments, placements)
+    results = {"grad_x": placements}
+    for name in ("weight_pos", "weight_neg", "bias"):
+        if f"grad_{name}" in (each.name for each in schema.op._schema.returns):
+            # Nobody asked for the gradient of a parameter that is not there: it is empty.
+            kept = parameters.get(name, (Replicate(),) * len(placements))
+            results[f"grad_{name}"] = tuple(
+                Partial() if split.is_shard() and parameter.is_replicate() else parameter
+                for split, parameter in zip(placements, kept))
+    tensors = {"grad": placements, "output": placements, "masks": masks, **parameters}
+    return _only(schema, results, tensors)
+
+
+def _parameters(arguments: dict, placements: Placements) -> dict[str, Placements]:
+    """The placements of the parameters beside an input, or a gradient, of these."""
+    replicated = (Replicate(),) * len(placements)
+    result = {"bias": replicated}
+    for name in ("weight_pos", "weight_neg"):
+        if name in arguments:
+            is_per_element = len(arguments[name].shape) > 1
+            result[name] = tuple(
+                Shard(placement.dim - 1)
+                if is_per_element and placement.is_shard() and placement.dim > 0 else Replicate()
+                for placement in placements)
+    return {name: value for name, value in result.items() if arguments.get(name) is not None}
+
+
+def _masks(placement: Placement) -> Placement:
+    return Partial(f"{_MASKS}{placement.dim}") if placement.is_shard() else placement
+
+
+def _by_name(schema: OpSchema) -> dict:
+    return dict(zip((each.name for each in schema.op._schema.arguments), schema.args_schema))
+
+
+def _placements(tensor: OpStrategy) -> Placements:
+    return tensor.strategies[0].output_spec.placements
+
+
+def _only(schema: OpSchema, results: dict[str, Placements], tensors: dict[str, Placements]) -> OpStrategy:
+    """The one way to run the operator."""
+    mesh = schema.get_mesh_from_args()
+    inputs = {name: each for name, each in _by_name(schema).items() if isinstance(each, OpStrategy)}
+    return OpStrategy([OpSpec(
+        tuple(DTensorSpec(mesh, placements) for placements in results.values()),
+        [DTensorSpec(mesh, tensors[name], tensor_meta=each.strategies[0].output_spec.tensor_meta)
+         for name, each in inputs.items()],
+        redistribute_cost=[[0.0] for _ in inputs])])
