@@ -74,7 +74,9 @@ def _broadcast(weight: Tensor, x: Tensor, dim: int) -> Tensor:
 
 
 def _check_input(name: str, x: Tensor, dim: int) -> None:
-    if x.layout != torch.strided:
+    if x.is_nested and x.layout != torch.jagged:
+        raise RuntimeError(f"{name}: expected a tensor of one shape, got a nested one of layout {x.layout}")
+    if x.layout not in (torch.strided, torch.jagged):
         raise RuntimeError(f"{name}: expected a strided tensor, got one of layout {x.layout}")
     if x.dtype not in TYPES:
         raise RuntimeError(f"{name}: expected a tensor of type Double, Float, Half or BFloat16, got {x.dtype}")

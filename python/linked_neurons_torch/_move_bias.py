@@ -18,19 +18,19 @@ def move_bias(source: nn.Module, target: nn.Module) -> None:
     PyTorch adds a convolution's bias in a pass of its own on CUDA, and sums its gradient in another; a linked
     layer does both inside its own two. The tensor itself moves: an optimizer that has it goes on.
 
-    A linear layer's channels are the last axis of what it gives, so a linked layer with ``dim`` 1 gets ``dim``
-    -1 with its bias, which for vectors (N, C) is the same axis. Other axes are refused, there and behind a
-    convolution, whose channels are axis 1.
+    With the bias, a linked layer whose ``dim`` is 1 gets the ``dim`` of the other layer's channels, counted from
+    the end: -1 behind a linear layer, -3 behind a ``Conv2d``. For vectors (N, C) and batches of images (N, C, H, W)
+    that is the same axis, and for any other input the one that had the bias. Another ``dim`` is refused.
 
     Raises ``ValueError`` if ``source`` has no bias, ``target`` has one, or the two do not fit together.
 
     >>> conv, act = torch.nn.Conv2d(3, 16, 3), LKReLU()
     >>> move_bias(conv, act)
     >>> act
-    LKReLU(dim=1, bias=16)
+    LKReLU(dim=-3, bias=16)
     >>> move_bias(act, conv)
     >>> act
-    LKReLU(dim=1)
+    LKReLU(dim=-3)
     """
     layer, linked = (target, source) if isinstance(source, LinkedLayer) else (source, target)
     if not isinstance(linked, LinkedLayer) or not isinstance(layer, (nn.Linear, *_CONVOLUTIONS)):
@@ -63,4 +63,4 @@ def _fitting_dim(layer: Any, linked: LinkedLayer) -> int:
         biases.append(linked.weight_pos.shape[channel_axis if linked.weight_pos.dim() > 1 else 0])
     if any(each != channels for each in biases):
         raise ValueError(f"move_bias: expected {channels} channels, those of {layer}, got {linked}")
-    return -1 if isinstance(layer, nn.Linear) else linked.dim
+    return channel_axis

@@ -95,6 +95,21 @@ class FunctionsTest(unittest.TestCase):
         args = make(layer, "channels last")
         self.assertTrue(function(layer)(*args).is_contiguous(memory_format=torch.channels_last))
 
+    @over(LAYERS, (-1, 2), (False, True))
+    def test_jagged_sequences(self, layer, dim, bias):
+        """Of several lengths, each of four channels an element."""
+        parameters = [*([torch.rand(4)] * 2 if layer == "lk_prelu" else []), torch.rand(4) if bias else None]
+        sequences = [torch.randn(length, 4) for length in (2, 5)]
+
+        def jagged(*sequences):
+            nested = torch.nested.as_nested_tensor([*sequences], layout=torch.jagged)
+            return function(layer)(nested, *parameters, dim).values()
+
+        def each(*sequences):
+            return torch.cat([composed(layer, x, *parameters, -1) for x in sequences])
+
+        assert_close(outcome(jagged, sequences), outcome(each, sequences))
+
     @over(("lk_relu", "lk_selu", "lk_swish"))
     def test_infinite_inputs_give_the_limits(self, layer):
         infinity = float("inf")
@@ -105,10 +120,12 @@ class FunctionsTest(unittest.TestCase):
     def test_bad_input_is_refused_by_name(self):
         f = ln.functional
         x, two, three = torch.ones(2, 3), torch.ones(2), torch.ones(3)
+        nested = torch.nested.nested_tensor([x, torch.ones(1, 3)])
         for message, call in (
             ("lk_relu: expected dim in [-2, 1] for a tensor of 2 axes, got 2", lambda: f.lk_relu(x, None, 2)),
             ("lk_relu: expected a tensor with a channel axis", lambda: f.lk_relu(torch.tensor(1.0))),
             ("lk_relu: expected a strided tensor, got one of layout", lambda: f.lk_relu(x.to_sparse())),
+            ("lk_swish: expected a tensor of one shape, got a nested one", lambda: f.lk_swish(nested)),
             ("lk_selu: expected a tensor of type Double, Float, Half or BFloat16, got", lambda: f.lk_selu(x.int())),
             ("lk_swish: expected bias of shape [3] (the channels at dim 1), got [2]", lambda: f.lk_swish(x, two)),
             ("lk_swish: expected bias of type", lambda: f.lk_swish(x, three.double())),
@@ -277,14 +294,16 @@ class BiasTest(unittest.TestCase):
         self.assertEqual(([*source.state_dict()], [*target.state_dict()]), names)
         assert_close(target(source(x)), expected, rtol=0, atol=0)
 
-    def test_a_linear_layer_s_channels_are_the_last_axis(self):
-        """Whatever the input's axes: the bias lands where it was."""
-        source, target = nn.Linear(6, 4), ln.LKReLU()
-        x = torch.randn(2, 4, 6)
-        expected = ln.LKReLU(dim=-1)(source(x))
-        ln.move_bias(source, target)
-        self.assertEqual(target.dim, -1)
-        assert_close(target(source(x)), expected)
+    def test_lands_where_it_was_whatever_the_input_s_axes(self):
+        for source, dim, sizes in (
+            (nn.Linear(6, 4), -1, (2, 4, 6)), (nn.Linear(6, 4), -1, (4, 4, 4, 6)), (nn.Conv2d(3, 4, 1), -3, (3, 4, 5)),
+        ):
+            with self.subTest(sizes):
+                target, x = ln.LKReLU(), torch.randn(sizes)
+                expected = ln.LKReLU(dim)(source(x))
+                ln.move_bias(source, target)
+                self.assertEqual(target.dim, dim)
+                assert_close(target(source(x)), expected)
 
     def test_what_does_not_fit_is_refused_by_name(self):
         for message, source, target in (
