@@ -8,12 +8,11 @@ compiler can be found, without.
 
 import copy
 import doctest
-import importlib
 import io
 import os
-import pkgutil
 import pydoc
 import re
+import sys
 import tempfile
 import unittest
 import warnings
@@ -327,14 +326,13 @@ class BiasTest(unittest.TestCase):
 
 class DocumentationTest(unittest.TestCase):
     def test_examples(self):
-        for info in pkgutil.walk_packages(ln.__path__, "linked_neurons_torch."):
-            if info.name.endswith("__main__"):
-                continue
-            module = importlib.import_module(info.name)
-            result = doctest.testmod(module, extraglobs={**vars(ln), "torch": torch})
-            self.assertEqual(result.failed, 0, info.name)
-        result = doctest.testmod(ln, extraglobs={"torch": torch})
-        self.assertEqual((result.failed, result.attempted > 0), (0, True))
+        attempted = 0
+        for name, module in [*sys.modules.items()]:
+            if name.split(".")[0] == ln.__name__:
+                result = doctest.testmod(module, extraglobs={**vars(ln), "torch": torch})
+                self.assertEqual(result.failed, 0, name)
+                attempted += result.attempted
+        self.assertGreater(attempted, 10)
 
     def test_help_tells_of_everything(self):
         for name in ln.__all__:
