@@ -1,6 +1,7 @@
 """Which functions compute the layers: the compiled operators, or PyTorch's own one after another."""
 
 import os
+import sys
 import threading
 import warnings
 from types import ModuleType
@@ -9,11 +10,15 @@ import torch
 
 from . import _build, _composed
 
+# The oldest PyTorch whose DTensor takes the rules of _sharding.py.
+_OLDEST_SHARDING = "2.11"
+
 # What has a function for each layer. It is looked up at each call, so that TorchScript finds those that
 # were loaded before it came.
 layers: ModuleType = _composed
 
 _is_loaded = False
+_is_sharded = False
 _lock = threading.RLock()
 
 
@@ -29,6 +34,8 @@ def load() -> bool:
     if not _is_loaded:
         with _lock:
             _load()
+    if not _is_sharded and "torch.distributed.tensor" in sys.modules:
+        _register_sharding()
     return layers is not _composed
 
 
@@ -68,6 +75,16 @@ def _warn(problem: str, stacklevel: int) -> None:
     warnings.warn(
         f"linked_neurons_torch: {problem} are computed by PyTorch's own operators, one after another, which takes "
         "more time and memory.", RuntimeWarning, stacklevel=stacklevel)
+
+
+def _register_sharding() -> None:
+    """How the operators run on DTensors. (What a program does not import need not be imported here.)"""
+    global _is_sharded
+    _is_sharded = True
+    if layers is not _composed and torch.__version__ >= _OLDEST_SHARDING:
+        from . import _sharding
+
+        _sharding.register()
 
 
 def _load_library() -> None:

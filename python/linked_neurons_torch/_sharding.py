@@ -10,6 +10,8 @@ from torch.distributed.tensor._dtensor_spec import DTensorSpec
 from torch.distributed.tensor._op_schema import OpSchema, OpSpec, OpStrategy, RuntimeSchemaInfo
 from torch.distributed.tensor.placement_types import Placement
 
+from . import functional
+
 Placements = tuple[Placement, ...]
 
 # Masks are bytes without the input's axes. Each process keeps its own, and the placement says what they are the masks
@@ -17,10 +19,10 @@ Placements = tuple[Placement, ...]
 _MASKS = "the masks of a part along axis "
 
 
-def register(names: list[str]) -> None:
+def register() -> None:
     """Registers the rules of the operators ``_<name>_forward`` and ``_<name>_backward``."""
     propagator = DTensor._op_dispatcher.sharding_propagator
-    for name in names:
+    for name in {getattr(functional, each).__name__ for each in functional.__all__}:  # an alias has none of its own
         for part, strategy in (("forward", _forward), ("backward", _backward)):
             operator = getattr(torch.ops.linked_neurons, f"_{name}_{part}").default
             arguments = [argument.name for argument in operator._schema.arguments]

@@ -1,5 +1,5 @@
-// A file that includes X11's, Qt's or Windows' headers before ours, as LibTorch's before those: their
-// macros may be none of our names. Every layer's loops are compiled here too.
+// A file that includes X11's, Qt's or Windows' headers before ours, as LibTorch's before those:
+// their macros may be none of our names. Every layer's loops are compiled here too.
 //
 // (Not among them: min and max of Windows' headers, without which LibTorch asks to be included.)
 #include <torch/torch.h>

@@ -20,6 +20,15 @@ LINKED_NEURONS_FN T copy_of(T x) {
   return x;
 }
 
+/// Saves the masks of a block.
+/// \param z what the activation is applied to, of type `C`, by index.
+template <class Activation, class C, class Z>
+LINKED_NEURONS_FN void save_masks(std::uint8_t* saved, std::int64_t block, const Z& z) {
+  BlockMasks masks;
+  find_masks<C>(masks, [&](int i) LINKED_NEURONS_INLINE { return Activation::masks(z[i]); });
+  std::memcpy(saved + block * std::int64_t(sizeof(masks)), &masks, sizeof(masks));
+}
+
 /// Forward of an activation that computes in `C`, over blocks. Elements of the 16-bit types become
 /// floats on the way to it and back, so the loop for float serves them too. With an activation that
 /// only selects, `C` may be one of the 16-bit types itself; then there is no bias.
@@ -44,10 +53,7 @@ struct ForwardBlocks {
       compute(z, weights.next(), y);
       if constexpr (Activation::saved == Saved::masks) {
         if (args.masks != nullptr) {
-          BlockMasks masks;
-          find_masks<C>(
-              masks, [&](int i) LINKED_NEURONS_INLINE { return Activation::masks(z[i]); });
-          std::memcpy(args.masks + block * std::int64_t(sizeof(masks)), &masks, sizeof(masks));
+          save_masks<Activation, C>(args.masks, block, z);
         }
       }
       if (y.pos == output.numbers()) {
@@ -111,9 +117,7 @@ struct ForwardWeightedBlocks {
         compute_one(z, weight, y);
       }
       if (args.masks != nullptr) {
-        BlockMasks masks;
-        find_masks<T>(masks, [&](int i) LINKED_NEURONS_INLINE { return Activation::masks(z[i]); });
-        std::memcpy(args.masks + block * sizeof(masks), &masks, sizeof(masks));
+        save_masks<Activation, T>(args.masks, block, z);
       }
       if (y.pos == output.numbers()) {
         io.store_halves(args.output, position, size, output);
