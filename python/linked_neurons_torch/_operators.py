@@ -50,7 +50,8 @@ def settle_allocator() -> bool:
     Training and inference on the CPU then pay for page faults once, and the process keeps the largest
     amount of memory that it ever had in use. To be called once, before the first tensor.
 
-    Returns whether it was done: not under a C library other than glibc, nor without the compiled operators.
+    Returns whether it was done: not under a C library or with a malloc other than glibc's, nor without the
+    compiled operators.
     """
     return load() and bool(torch.ops.linked_neurons.settle_allocator())
 
@@ -81,10 +82,16 @@ def _register_sharding() -> None:
     """How the operators run on DTensors. (What a program does not import need not be imported here.)"""
     global _is_sharded
     _is_sharded = True
-    if layers is not _composed and torch.__version__ >= _OLDEST_SHARDING:
+    if layers is _composed or torch.__version__ < _OLDEST_SHARDING:
+        return
+    try:
         from . import _sharding
 
         _sharding.register()
+    except (ImportError, AttributeError) as error:  # a newer PyTorch: its DTensor's own names are private
+        warnings.warn(
+            f"linked_neurons_torch: torch {torch.__version__} has no DTensors that this version knows ({error}): "
+            "it cannot run layers on them.", RuntimeWarning, stacklevel=4)
 
 
 def _load_library() -> None:
