@@ -219,9 +219,11 @@ at::Tensor linked(
   bool composes = is_intercepted();
   bool has_names = false;
   for (const at::Tensor* tensor : {&input, &weight.pos, &weight.neg, &bias}) {
-    differentiated |= tensor->defined() && tensor->requires_grad();
-    composes |= is_transformed(*tensor) || is_subclass(*tensor);
-    has_names |= tensor->has_names();
+    if (tensor->defined()) {
+      differentiated |= tensor->requires_grad();
+      composes |= is_transformed(*tensor) || is_subclass(*tensor);
+      has_names |= tensor->has_names();
+    }
   }
   if (has_names) {
     const auto output = linked<Activation>(
