@@ -127,7 +127,7 @@ class EagerTest(unittest.TestCase):
                 gradcheck(operator(layer), args)
                 argument.requires_grad_(False)
 
-    @over(LAYERS, ("contiguous", "transposed"))
+    @over(LAYERS, ("contiguous", "transposed", "no elements"))
     def test_double_backward(self, layer, layout):
         gradgradcheck(operator(layer), make(layer, layout))
 
