@@ -5,7 +5,6 @@
 #include <torch/torch.h>
 
 // What our headers include of LibTorch beyond it.
-#include <ATen/NamedTensorUtils.h>
 #include <ATen/Parallel.h>
 #include <ATen/TensorIterator.h>
 #include <c10/util/FunctionRef.h>

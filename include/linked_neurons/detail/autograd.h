@@ -5,9 +5,9 @@
 /// more general terms: that costs its user eight seconds of compiling, and a map at each call.
 #pragma once
 
+#include <linked_neurons/detail/names.h>
 #include <linked_neurons/detail/run.h>
 
-#include <ATen/NamedTensorUtils.h>
 #include <ATen/core/grad_mode.h>
 #include <torch/csrc/autograd/function.h>
 #include <torch/csrc/autograd/functions/utils.h>
@@ -102,11 +102,6 @@ class LinkedNode : public torch::autograd::Node {
 
   std::array<torch::autograd::SavedVariable, kSaved> saved_;
 };
-
-/// A tensor without the names of its axes, which its gradient has not either.
-inline at::Tensor without_names(at::Tensor tensor) {
-  return tensor.defined() && tensor.has_names() ? tensor.rename({}) : tensor;
-}
 
 /// The node of a layer that runs its kernels itself.
 template <class Activation>
@@ -217,21 +212,21 @@ at::Tensor linked(
   check_bias(Activation::name, bias, input, dim);
   bool differentiated = false;
   bool composes = is_intercepted();
-  bool has_names = false;
+  bool is_named = false;
   for (const at::Tensor* tensor : {&input, &weight.pos, &weight.neg, &bias}) {
     if (tensor->defined()) {
       differentiated |= tensor->requires_grad();
       composes |= is_transformed(*tensor) || is_subclass(*tensor);
-      has_names |= tensor->has_names();
+      is_named |= has_names(*tensor);
     }
   }
-  if (has_names) {
+  if (is_named) {
     const auto output = linked<Activation>(
         without_names(input),
         {{without_names(weight.pos), without_names(weight.neg)}, without_names(bias)},
         dim,
         keep_output);
-    at::namedinference::propagate_names(output, input);
+    set_names_of(output, input);
     return output;
   }
   if (composes) {
