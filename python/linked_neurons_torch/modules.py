@@ -26,6 +26,8 @@ class LinkedLayer(torch.nn.Module):
 
     dim: int
     bias: Parameter | None
+    #: Where move_bias() has moved a bias: the axis that it is of, counted from the end; 0 elsewhere.
+    bias_axis: int
 
     def __init__(
         self, dim: int = 1, bias: int = 0, device: torch.device | str | None = None,
@@ -35,6 +37,7 @@ class LinkedLayer(torch.nn.Module):
         self._expect("dim", "the channel axis", dim)
         self._expect("bias", "the input's channels, or 0 for none", bias, least=0)
         self.dim = dim
+        self.bias_axis = 0
         zeros = Parameter(torch.zeros(bias, device=device, dtype=dtype)) if bias > 0 else None
         self.register_parameter("bias", zeros)
         _operators.load()
@@ -46,6 +49,14 @@ class LinkedLayer(torch.nn.Module):
 
     def extra_repr(self) -> str:
         return f"dim={self.dim}" + ("" if self.bias is None else f", bias={self.bias.numel()}")
+
+    def _dim_of(self, input: Tensor) -> int:
+        """The channel axis, which has to be that of a bias that has been moved."""
+        if self.bias_axis != 0 and self.dim != (self.bias_axis if self.dim < 0 else input.dim() + self.bias_axis):
+            raise RuntimeError(
+                f"expected dim to be axis {self.bias_axis}, to which the bias belongs that move_bias() moved, "
+                f"got dim {self.dim} and an input of {input.dim()} axes")
+        return self.dim
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
@@ -74,7 +85,7 @@ class LKReLU(LinkedLayer):
     """
 
     def forward(self, input: Tensor) -> Tensor:
-        return functional.lk_relu(input, self.bias, self.dim)
+        return functional.lk_relu(input, self.bias, self._dim_of(input))
 
 
 class LKPReLU(LinkedLayer):
@@ -121,7 +132,7 @@ class LKPReLU(LinkedLayer):
         torch.nn.init.constant_(self.weight_neg, self.init)
 
     def forward(self, input: Tensor) -> Tensor:
-        return functional.lk_prelu(input, self.weight_pos, self.weight_neg, self.bias, self.dim)
+        return functional.lk_prelu(input, self.weight_pos, self.weight_neg, self.bias, self._dim_of(input))
 
     def extra_repr(self) -> str:
         sizes = list(self.weight_pos.shape)
@@ -143,7 +154,7 @@ class LKSELU(LinkedLayer):
     """
 
     def forward(self, input: Tensor) -> Tensor:
-        return functional.lk_selu(input, self.bias, self.dim)
+        return functional.lk_selu(input, self.bias, self._dim_of(input))
 
 
 class LKSwish(LinkedLayer):
@@ -160,7 +171,7 @@ class LKSwish(LinkedLayer):
     """
 
     def forward(self, input: Tensor) -> Tensor:
-        return functional.lk_swish(input, self.bias, self.dim)
+        return functional.lk_swish(input, self.bias, self._dim_of(input))
 
 
 LKSiLU = LKSwish

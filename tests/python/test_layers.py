@@ -293,16 +293,22 @@ class BiasTest(unittest.TestCase):
         self.assertEqual(([*source.state_dict()], [*target.state_dict()]), names)
         assert_close(target(source(x)), expected, rtol=0, atol=0)
 
-    def test_lands_where_it_was_whatever_the_input_s_axes(self):
-        for source, dim, sizes in (
-            (nn.Linear(6, 4), -1, (2, 4, 6)), (nn.Linear(6, 4), -1, (4, 4, 4, 6)), (nn.Conv2d(3, 4, 1), -3, (3, 4, 5)),
-        ):
-            with self.subTest(sizes):
-                target, x = ln.LKReLU(), torch.randn(sizes)
-                expected = ln.LKReLU(dim)(source(x))
-                ln.move_bias(source, target)
-                self.assertEqual(target.dim, dim)
-                assert_close(target(source(x)), expected)
+    @over((
+        (nn.Linear(6, 4), 1, (2, 6), (2, 5, 6)), (nn.Linear(6, 4), 2, (2, 5, 6), (1, 2, 5, 6)),
+        (nn.Conv2d(3, 4, 1), 1, (2, 3, 4, 5), (3, 4, 5)), (nn.Conv2d(3, 4, 1), 0, (3, 4, 5), (2, 3, 4, 5)),
+    ))
+    def test_an_input_of_another_axis_is_refused(self, case):
+        """As long as the bias is not where it was."""
+        layer, dim, right, wrong = case
+        source, target = copy.deepcopy(layer), ln.LKReLU(dim)
+        right, wrong = torch.randn(right), torch.randn(wrong)
+        expected = target(source(right)), target(source(wrong))
+        ln.move_bias(source, target)
+        assert_close(target(source(right)), expected[0])
+        with self.assertRaisesRegex(RuntimeError, "to which the bias belongs that move_bias.. moved, got dim"):
+            target(source(wrong))
+        ln.move_bias(target, source)
+        assert_close((target(source(right)), target(source(wrong))), expected)
 
     def test_what_does_not_fit_is_refused_by_name(self):
         for message, source, target in (
@@ -313,8 +319,8 @@ class BiasTest(unittest.TestCase):
              nn.Linear(2, 2), nn.ReLU()),
             ("got BatchNorm2d and LKReLU", nn.BatchNorm2d(2), ln.LKReLU()),
             ("got LKSELU and LKReLU", ln.LKSELU(bias=2), ln.LKReLU()),
-            ("expected dim 1 or -1, the channel axis of Linear", nn.Linear(2, 2), ln.LKReLU(-2)),
-            ("expected dim 1 or -3, the channel axis of Conv2d", nn.Conv2d(3, 4, 1), ln.LKReLU(-1)),
+            ("expected dim -1, the channel axis of Linear", nn.Linear(2, 2), ln.LKReLU(-2)),
+            ("expected dim -3, the channel axis of Conv2d", nn.Conv2d(3, 4, 1), ln.LKReLU(-1)),
             ("expected 4 channels, those of Conv2d", nn.Conv2d(3, 4, 1), ln.LKPReLU(8)),
             ("expected 4 channels, those of Conv2d", nn.Conv2d(3, 4, 1), ln.LKPReLU(shape=(8, 5, 5))),
             ("expected 4 channels, those of Linear", nn.Linear(3, 4), ln.LKPReLU(shape=(4, 8), dim=-1)),
