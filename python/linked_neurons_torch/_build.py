@@ -78,7 +78,7 @@ def find_or_build() -> Path:
     if library.exists():
         return library
     if not tools.compiler or (torch.version.cuda and not tools.nvcc):
-        built = folder.glob(f"*/{LIBRARY}")
+        built = folder.glob(f"{'cuda-' if tools.compiler else ''}*/{LIBRARY}")
         best = max(built, key=lambda path: (path.parent.name.startswith("cuda-"), path.stat().st_mtime), default=None)
         if best:
             return best
