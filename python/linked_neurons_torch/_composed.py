@@ -14,7 +14,7 @@ TYPES = (torch.double, torch.float, torch.half, torch.bfloat16)
 SIXTEEN_BITS = (torch.half, torch.bfloat16)
 
 
-def lk_relu(x: Tensor, bias: Tensor | None = None, dim: int = 1) -> Tensor:
+def lk_relu(x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False) -> Tensor:
     z = _biased("lk_relu", x, bias, dim)
     return _linked(x, F.relu(z), F.relu(-z), dim)
 
@@ -30,12 +30,12 @@ def lk_prelu(
     return _linked(x, torch.where(z > 0, z, pos * z), torch.where(z < 0, -z, neg * -z), dim)
 
 
-def lk_selu(x: Tensor, bias: Tensor | None = None, dim: int = 1) -> Tensor:
+def lk_selu(x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False) -> Tensor:
     z = _biased("lk_selu", x, bias, dim)
     return _linked(x, F.selu(z), F.selu(-z), dim)
 
 
-def lk_swish(x: Tensor, bias: Tensor | None = None, dim: int = 1) -> Tensor:
+def lk_swish(x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False) -> Tensor:
     z = _biased("lk_swish", x, bias, dim)
     return _linked(x, _silu(z), _silu(-z), dim)
 

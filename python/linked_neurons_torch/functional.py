@@ -10,7 +10,8 @@ batch of sequences (N, L, C) and wherever channels come last.
 Input: any shape of at least one axis; double, float, half or bfloat16; any strides. Output: the input's
 type, device and memory format. ``bias``, one number a channel, is added to the input before the
 activation (in float for 16-bit types, without a rounding in between). Its type is the input's; beside
-a 16-bit input float is taken too. Bad input raises a ``RuntimeError``.
+a 16-bit input float is taken too. With ``keep_output`` LK-ReLU saves its output for backward, which the
+next layer mostly keeps anyway, in place of two bits an element. Bad input raises a ``RuntimeError``.
 """
 
 import torch
@@ -21,7 +22,7 @@ from . import _operators
 __all__ = ["lk_prelu", "lk_relu", "lk_selu", "lk_silu", "lk_swish"]
 
 
-def lk_relu(x: Tensor, bias: Tensor | None = None, dim: int = 1) -> Tensor:
+def lk_relu(x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False) -> Tensor:
     """LK-ReLU: g(x) = max(x, 0). The pair equals CReLU.
 
     Shapes: ``x`` (..., C, ...) with C at axis ``dim``; ``bias`` (C); the result (..., 2C, ...).
@@ -33,7 +34,7 @@ def lk_relu(x: Tensor, bias: Tensor | None = None, dim: int = 1) -> Tensor:
     """
     if not torch.jit.is_scripting():
         _operators.load()
-    return _operators.layers.lk_relu(x, bias, dim)
+    return _operators.layers.lk_relu(x, bias, dim, keep_output)
 
 
 def lk_prelu(
@@ -53,7 +54,7 @@ def lk_prelu(
     return _operators.layers.lk_prelu(x, weight_pos, weight_neg, bias, dim)
 
 
-def lk_selu(x: Tensor, bias: Tensor | None = None, dim: int = 1) -> Tensor:
+def lk_selu(x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False) -> Tensor:
     """LK-SELU: g(x) = lambda * x for x > 0, else lambda * alpha * (exp(x) - 1), as ``torch.nn.functional.selu``.
 
     Shapes: ``x`` (..., C, ...) with C at axis ``dim``; ``bias`` (C); the result (..., 2C, ...).
@@ -63,10 +64,10 @@ def lk_selu(x: Tensor, bias: Tensor | None = None, dim: int = 1) -> Tensor:
     """
     if not torch.jit.is_scripting():
         _operators.load()
-    return _operators.layers.lk_selu(x, bias, dim)
+    return _operators.layers.lk_selu(x, bias, dim, keep_output)
 
 
-def lk_swish(x: Tensor, bias: Tensor | None = None, dim: int = 1) -> Tensor:
+def lk_swish(x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False) -> Tensor:
     """LK-Swish: g(x) = x * sigmoid(x), as ``torch.nn.functional.silu``.
 
     Shapes: ``x`` (..., C, ...) with C at axis ``dim``; ``bias`` (C); the result (..., 2C, ...).
@@ -76,7 +77,7 @@ def lk_swish(x: Tensor, bias: Tensor | None = None, dim: int = 1) -> Tensor:
     """
     if not torch.jit.is_scripting():
         _operators.load()
-    return _operators.layers.lk_swish(x, bias, dim)
+    return _operators.layers.lk_swish(x, bias, dim, keep_output)
 
 
 lk_silu = lk_swish

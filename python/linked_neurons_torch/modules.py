@@ -68,7 +68,25 @@ class LinkedLayer(torch.nn.Module):
             raise ValueError(f"{type(self).__name__}: expected {option} to be {what}, got {value}")
 
 
-class LKReLU(LinkedLayer):
+class _WithoutWeights(LinkedLayer):
+    """What the layers without weights share: the option keep_output."""
+
+    keep_output: bool
+
+    def __init__(
+        self, dim: int = 1, bias: int = 0, keep_output: bool = False, device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        if not isinstance(keep_output, bool):
+            raise ValueError(f"{type(self).__name__}: expected keep_output to be a bool, got {keep_output}")
+        super().__init__(dim, bias, device, dtype)
+        self.keep_output = keep_output
+
+    def extra_repr(self) -> str:
+        return super().extra_repr() + (", keep_output=True" if self.keep_output else "")
+
+
+class LKReLU(_WithoutWeights):
     """LK-ReLU: (g(x), g(-x)) along the channel axis, g(x) = max(x, 0). The pair equals CReLU.
 
     Shapes: input (..., C, ...) with C at axis ``dim``, output (..., 2C, ...). Parameters: ``bias`` (C), if
@@ -76,6 +94,8 @@ class LKReLU(LinkedLayer):
 
     Args:
         dim, bias: see :class:`LinkedLayer`.
+        keep_output: save the output for backward, which the next layer mostly keeps anyway, in place of two
+            bits an element.
 
     >>> layer = LKReLU()
     >>> layer(torch.randn(8, 16, 32, 32)).shape
@@ -85,7 +105,7 @@ class LKReLU(LinkedLayer):
     """
 
     def forward(self, input: Tensor) -> Tensor:
-        return functional.lk_relu(input, self.bias, self._dim_of(input))
+        return functional.lk_relu(input, self.bias, self._dim_of(input), self.keep_output)
 
 
 class LKPReLU(LinkedLayer):
@@ -140,7 +160,7 @@ class LKPReLU(LinkedLayer):
         return f"{of_weights}, {super().extra_repr()}"
 
 
-class LKSELU(LinkedLayer):
+class LKSELU(_WithoutWeights):
     """LK-SELU: (g(x), g(-x)) along the channel axis, g(x) that of ``torch.nn.SELU``.
 
     Shapes: input (..., C, ...) with C at axis ``dim``, output (..., 2C, ...). Parameters: ``bias`` (C), if
@@ -148,16 +168,17 @@ class LKSELU(LinkedLayer):
 
     Args:
         dim, bias: see :class:`LinkedLayer`.
+        keep_output: changes nothing: the output is saved for backward either way.
 
     >>> LKSELU()(torch.randn(8, 16, 32, 32)).shape
     torch.Size([8, 32, 32, 32])
     """
 
     def forward(self, input: Tensor) -> Tensor:
-        return functional.lk_selu(input, self.bias, self._dim_of(input))
+        return functional.lk_selu(input, self.bias, self._dim_of(input), self.keep_output)
 
 
-class LKSwish(LinkedLayer):
+class LKSwish(_WithoutWeights):
     """LK-Swish: (g(x), g(-x)) along the channel axis, g(x) = x * sigmoid(x), that of ``torch.nn.SiLU``.
 
     Shapes: input (..., C, ...) with C at axis ``dim``, output (..., 2C, ...). Parameters: ``bias`` (C), if
@@ -165,13 +186,14 @@ class LKSwish(LinkedLayer):
 
     Args:
         dim, bias: see :class:`LinkedLayer`.
+        keep_output: changes nothing: the output is saved for backward either way.
 
     >>> LKSwish()(torch.randn(8, 16, 32, 32)).shape
     torch.Size([8, 32, 32, 32])
     """
 
     def forward(self, input: Tensor) -> Tensor:
-        return functional.lk_swish(input, self.bias, self._dim_of(input))
+        return functional.lk_swish(input, self.bias, self._dim_of(input), self.keep_output)
 
 
 LKSiLU = LKSwish

@@ -149,6 +149,7 @@ class ModulesTest(unittest.TestCase):
         for text, layer, parameters in (
             ("LKReLU(dim=1)", ln.LKReLU(), {}),
             ("LKReLU(dim=-1, bias=3)", ln.LKReLU(-1, 3), {"bias": (3,)}),
+            ("LKReLU(dim=1, bias=3, keep_output=True)", ln.LKReLU(bias=3, keep_output=True), {"bias": (3,)}),
             ("LKSELU(dim=1)", ln.LKSELU(), {}),
             ("LKSwish(dim=0)", ln.LKSwish(dim=0), {}),
             ("LKPReLU(num_parameters=1, dim=1)", ln.LKPReLU(), {"weight_pos": (1,), "weight_neg": (1,)}),
@@ -160,6 +161,19 @@ class ModulesTest(unittest.TestCase):
             with self.subTest(text):
                 self.assertEqual(repr(layer), text)
                 self.assertEqual([(name, (*p.shape,)) for name, p in layer.named_parameters()], [*parameters.items()])
+
+    @over((ln.LKReLU, ln.LKSELU, ln.LKSwish), (False, True))
+    def test_keep_output(self, module, keep_output):
+        """Changes what is saved, and no number."""
+        saved = []
+        layer, x = module(keep_output=keep_output), torch.randn(2, 3, 64, requires_grad=True)
+        with torch.autograd.graph.saved_tensors_hooks(lambda t: [saved.append(t.dtype), t][1], lambda t: t):
+            y = layer(x)
+        [gradient] = torch.autograd.grad(y.square().sum(), x)
+        expected = module()(x)
+        assert_close((y, gradient), (expected, torch.autograd.grad(expected.square().sum(), x)[0]))
+        if HAS_OPERATORS and module is ln.LKReLU:
+            self.assertEqual(torch.float in saved, keep_output)
 
     def test_start_as_in_cpp(self):
         layer = ln.LKPReLU(3, bias=3)
@@ -176,6 +190,7 @@ class ModulesTest(unittest.TestCase):
         for message, call in (
             ("LKReLU: expected bias to be the input's channels, or 0 for none, got -1", lambda: ln.LKReLU(bias=-1)),
             ("LKReLU: expected bias to be the input's channels, or 0 for none, got True", lambda: ln.LKReLU(bias=True)),
+            ("LKReLU: expected keep_output to be a bool, got 1", lambda: ln.LKReLU(keep_output=1)),
             ("LKSELU: expected dim to be the channel axis, got False", lambda: ln.LKSELU(False)),
             ("LKPReLU: expected num_parameters to be 1 or the input's channels, got 0", lambda: ln.LKPReLU(0)),
             ("LKPReLU: expected num_parameters or shape, got both: 4 and [3, 4]", lambda: ln.LKPReLU(4, shape=[3, 4])),

@@ -22,7 +22,7 @@ from torch.library import opcheck
 from torch.nn import functional as F
 from torch.testing import assert_close
 
-from cases import LAYERS, LAYOUTS, SEED, Net, composed, make, operator, outcome, over
+from cases import BASES, LAYERS, LAYOUTS, SEED, Net, composed, make, operator, outcome, over
 
 CPU = torch.profiler.ProfilerActivity.CPU
 
@@ -126,6 +126,17 @@ class EagerTest(unittest.TestCase):
                 argument.requires_grad_()
                 gradcheck(operator(layer), args)
                 argument.requires_grad_(False)
+
+    @over(BASES, LAYOUTS, (False, True))
+    def test_keep_output(self, layer, layout, bias):
+        args = make(layer, layout, bias)
+        saved = []
+        with torch.autograd.graph.saved_tensors_hooks(lambda t: saved.append(t.dtype), lambda t: None):
+            operator(layer)(*args, True)
+        self.assertIn(args[0].dtype, saved)
+        expected = outcome(lambda *a: composed(layer, *a), args)
+        assert_close(outcome(lambda *a: operator(layer)(*a, True), args), expected)
+        gradgradcheck(lambda *a: operator(layer)(*a, True), args)
 
     @over(LAYERS, ("contiguous", "transposed", "no elements"))
     def test_double_backward(self, layer, layout):

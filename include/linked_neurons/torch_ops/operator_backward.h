@@ -26,17 +26,20 @@ class OperatorBackward : public LinkedNode<A> {
   using typename LinkedNode<A>::Tensors;
 
   /// Runs forward, and makes a new node the output's `grad_fn`.
-  static Tensor record(const Tensor& x, const Parameters& parameters, std::int64_t dim) {
+  /// \param keep_output in place of the masks, where it tells them.
+  static Tensor record(
+      const Tensor& x, const Parameters& parameters, std::int64_t dim, bool keep_output) {
+    keep_output &= A::output_tells_masks;
     const auto node = make_node<OperatorBackward>();
     node->connect(x, parameters);
     const at::AutoDispatchBelowADInplaceOrView below_autograd;
-    auto [output, masks] = Operators<A>::call_forward(x, parameters, dim, true);
+    auto [output, masks] = Operators<A>::call_forward(x, parameters, dim, !keep_output);
     set_history(output, node);
     node->dim_ = dim;
     node->output_strides_ = output.sym_strides().vec();
     // The backward operator computes the gradients of those arguments that it is given: of the
     // weights if it is given the output, of the bias if it is given the bias.
-    if (saves_output<A>(node->wants_weight_gradients())) {
+    if (keep_output || saves_output<A>(node->wants_weight_gradients())) {
       node->save(Node::kInputOrOutput, output, true);
     }
     node->save(Node::kMasks, masks);

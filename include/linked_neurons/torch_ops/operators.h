@@ -157,7 +157,8 @@ struct OperatorsWith {
         empty_masks(x, has_masks ? mask_bytes(x.sym_numel()) : 0)};
   }
 
-  /// The gradients of x, of the bias if that is given, and of the weights if the output is.
+  /// The gradients of x, of the bias if that is given, and of the weights if the output is. (An
+  /// activation without weights that saves masks is given the output in place of these.)
   /// \tparam Composed of LibTorch's operators, which it can differentiate once more.
   template <bool Composed>
   static composed::Gradients gradients(
@@ -169,9 +170,10 @@ struct OperatorsWith {
       std::int64_t dim) {
     const Backend& backend = *kernels<A>(grad);
     const auto layout = input_layout(grad, output_strides, dim);
+    const bool output_tells = A::output_tells_masks && output.defined();
     SavedForBackward saved{
         output,
-        masks,
+        output_tells ? Tensor() : masks,
         backend.mask_layout(grad.scalar_type()),
         parameters,
         weight_shape(parameters, layout.channels),
@@ -180,7 +182,7 @@ struct OperatorsWith {
     if constexpr (!Composed) {
       return run_backward<A>(backend, grad, saved, layout);
     }
-    if (A::saved == Saved::masks) {
+    if (A::saved == Saved::masks && !output_tells) {
       saved.masks = composed::unpack_masks(masks, saved.mask_layout, layout.sizes, layout.strides);
     }
     return composed::backward<A>(

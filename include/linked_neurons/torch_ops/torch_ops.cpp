@@ -2,7 +2,8 @@
 /// The linked layers as operators of LibTorch's dispatcher: for Python, TorchScript, torch.compile,
 /// torch.export and torch.onnx.export. The shared library linked_neurons_torch_ops is this file.
 ///
-///     linked_neurons::lk_relu(Tensor x, Tensor? bias=None, int dim=1) -> Tensor
+///     linked_neurons::lk_relu(
+///         Tensor x, Tensor? bias=None, int dim=1, bool keep_output=False) -> Tensor
 ///     linked_neurons::lk_prelu(
 ///         Tensor x, Tensor weight_pos, Tensor weight_neg, Tensor? bias=None, int dim=1) -> Tensor
 ///     linked_neurons::settle_allocator() -> bool
@@ -25,42 +26,65 @@
 #include <cstdint>
 #include <string>
 #include <tuple>
+#include <type_traits>
 
 namespace linked_neurons::detail {
 namespace {
 
-/// The layer of LibTorch's own operators, which know autograd, transforms and export.
-/// \tparam W `Tensor`, once for each of the activation's weights.
-template <class A, class... W>
-Tensor composed_layer(
-    const Tensor& x, const W&... weight, const OptionalTensor& bias, std::int64_t dim) {
-  dim = check_input(A::name, x, dim);
-  const auto parameters = parameters_from<W...>(weight..., bias);
-  return composed::forward<A>(x, parameters, weight_shape(parameters, x.sym_size(dim)), dim);
-}
+template <class... T>
+struct Types {};
 
-/// The layer of the two operators, where there are kernels. (A jagged tensor is a subclass of
-/// Python that knows LibTorch's operators, and no others.)
-template <class A, class... W>
-Tensor layer(const Tensor& x, const W&... weight, const OptionalTensor& bias, std::int64_t dim) {
-  const auto any = [&](const auto& test) {
-    return (test(x) || ... || test(weight)) || (bias && test(*bias));
-  };
-  if (kernels<A>(x) == nullptr || x.is_nested() || any(is_transformed)) {
-    return composed_layer<A, W...>(x, weight..., bias, dim);
+/// A layer as an operator.
+/// \tparam Weights `Types` of `Tensor`, once for each of the activation's weights.
+/// \tparam Options `Types<bool>` where the activation has none: keep_output.
+template <class A, class Weights, class Options>
+struct Layer;
+template <class A, class... W, class... Option>
+struct Layer<A, Types<W...>, Types<Option...>> {
+  /// The layer of LibTorch's own operators, which know autograd, transforms and export.
+  static Tensor composed(
+      const Tensor& x,
+      const W&... weight,
+      const OptionalTensor& bias,
+      std::int64_t dim,
+      Option... /*keep_output*/) {
+    dim = check_input(A::name, x, dim);
+    const auto parameters = parameters_from<W...>(weight..., bias);
+    return composed::forward<A>(x, parameters, weight_shape(parameters, x.sym_size(dim)), dim);
   }
-  dim = check_input(A::name, x, dim);
-  const auto parameters = parameters_from<W...>(weight..., bias);
-  if (at::GradMode::is_enabled() && any([](const Tensor& t) { return t.requires_grad(); })) {
-    return OperatorBackward<A>::record(x, parameters, dim);
+
+  /// The layer of the two operators, where there are kernels. (A jagged tensor is a subclass of
+  /// Python that knows LibTorch's operators, and no others.)
+  static Tensor fused(
+      const Tensor& x,
+      const W&... weight,
+      const OptionalTensor& bias,
+      std::int64_t dim,
+      Option... keep_output) {
+    const auto any = [&](const auto& test) {
+      return (test(x) || ... || test(weight)) || (bias && test(*bias));
+    };
+    if (kernels<A>(x) == nullptr || x.is_nested() || any(is_transformed)) {
+      return composed(x, weight..., bias, dim, keep_output...);
+    }
+    dim = check_input(A::name, x, dim);
+    const auto parameters = parameters_from<W...>(weight..., bias);
+    if (at::GradMode::is_enabled() && any([](const Tensor& t) { return t.requires_grad(); })) {
+      return OperatorBackward<A>::record(x, parameters, dim, (false || ... || keep_output));
+    }
+    const at::AutoDispatchBelowADInplaceOrView below_autograd;
+    return std::get<0>(Operators<A>::call_forward(x, parameters, dim, false));
   }
-  const at::AutoDispatchBelowADInplaceOrView below_autograd;
-  return std::get<0>(Operators<A>::call_forward(x, parameters, dim, false));
-}
+};
+
+template <class A>
+using LayerOf = std::conditional_t<
+    A::has_weight,
+    Layer<A, Types<Tensor, Tensor>, Types<>>,
+    Layer<A, Types<>, Types<bool>>>;
 
 /// Defines and implements the three operators of an activation.
-/// \tparam W as above.
-template <class A, class... W>
+template <class A>
 void add_operators(torch::Library& library) {
   using c10::DispatchKey;
   const auto define = [&](const std::string& schema) {
@@ -75,7 +99,8 @@ void add_operators(torch::Library& library) {
   const std::string weights = A::has_weight ? "Tensor weight_pos, Tensor weight_neg, " : "";
   const std::string grad_weights =
       A::has_weight ? "Tensor grad_weight_pos, Tensor grad_weight_neg, " : "";
-  define(name + "(Tensor x, " + weights + "Tensor? bias=None, int dim=1) -> Tensor");
+  const std::string options = A::has_weight ? "" : ", bool keep_output=False";
+  define(name + "(Tensor x, " + weights + "Tensor? bias=None, int dim=1" + options + ") -> Tensor");
   define(
       forward + "(Tensor x, " + weights +
       "Tensor? bias, int dim, SymInt[] strides, bool keep_masks)" +
@@ -87,10 +112,10 @@ void add_operators(torch::Library& library) {
   // Inference mode passes Autograd by. What CompositeImplicitAutograd holds is how exporters, that
   // to ONNX among them, take the layer apart; they would not if CPU or CUDA were named here.
   // Autocast, unless told otherwise, leaves the inputs alone.
-  implement(name, DispatchKey::Autograd, layer<A, W...>);
-  implement(name, DispatchKey::CompositeExplicitAutograd, layer<A, W...>);
-  implement(name, DispatchKey::CompositeImplicitAutograd, composed_layer<A, W...>);
-  implement(name, DispatchKey::FuncTorchBatched, composed_layer<A, W...>);
+  implement(name, DispatchKey::Autograd, LayerOf<A>::fused);
+  implement(name, DispatchKey::CompositeExplicitAutograd, LayerOf<A>::fused);
+  implement(name, DispatchKey::CompositeImplicitAutograd, LayerOf<A>::composed);
+  implement(name, DispatchKey::FuncTorchBatched, LayerOf<A>::composed);
   implement(forward, DispatchKey::Meta, Operators<A>::forward_shapes);
   implement(backward, DispatchKey::Meta, Operators<A>::backward_shapes);
   // Many gradients at once: torch.autograd.grad's is_grads_batched, torch.func.vmap.
@@ -105,22 +130,13 @@ void add_operators(torch::Library& library) {
   }
 }
 
-template <class A>
-void add_operators_of(torch::Library& library) {
-  if constexpr (A::has_weight) {
-    add_operators<A, Tensor, Tensor>(library);
-  } else {
-    add_operators<A>(library);
-  }
-}
-
 } // namespace
 } // namespace linked_neurons::detail
 
 TORCH_LIBRARY(linked_neurons, library) {
   namespace ln = linked_neurons;
 #define LINKED_NEURONS_OPERATORS(A, function, Module) \
-  ln::detail::add_operators_of<ln::activation::A>(library);
+  ln::detail::add_operators<ln::activation::A>(library);
   LINKED_NEURONS_FOR_ALL_ACTIVATIONS(LINKED_NEURONS_OPERATORS)
   library.def("settle_allocator() -> bool", ln::settle_allocator);
 }
