@@ -9,6 +9,7 @@ import unittest
 import linked_neurons_torch as ln
 import torch
 from cases import LAYERS, SEED, composed, make, outcome
+from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor, Replicate, Shard, distribute_tensor, init_device_mesh
 from torch.testing import assert_close
 
@@ -59,17 +60,28 @@ def check_layer(layer, mesh, placements, args, lies_otherwise):
     assert_close(actual, outcome(lambda *args: composed(layer, *args), args))
 
 
+def make_net():
+    torch.manual_seed(SEED)
+    return torch.nn.Sequential(torch.nn.Linear(6, 4), ln.LKPReLU(num_parameters=4, bias=4), torch.nn.Linear(8, 3))
+
+
 def check_training(mesh):
     """A step of a network whose batch is split."""
-    def make_net():
-        torch.manual_seed(SEED)
-        return torch.nn.Sequential(torch.nn.Linear(6, 4), ln.LKPReLU(num_parameters=4, bias=4), torch.nn.Linear(8, 3))
-
     images = torch.randn(8, 6, generator=torch.Generator().manual_seed(SEED))
     alone = make_net()
     alone(images).square().mean().backward()
     net = torch.distributed.tensor.distribute_module(make_net(), mesh)
     net(distribute_tensor(images, mesh, [Shard(0)])).square().mean().backward()
+    assert_close([p.grad.full_tensor() for p in net.parameters()], [p.grad for p in alone.parameters()])
+
+
+def check_fully_sharded_training(mesh):
+    """A step of a network whose parameters are split among the processes."""
+    images = torch.randn(8, 6, generator=torch.Generator().manual_seed(SEED))
+    alone = make_net()
+    alone(images).square().mean().backward()
+    net = fully_shard(make_net(), mesh=mesh)
+    net(images.chunk(mesh.size())[mesh.get_rank()]).square().mean().backward()
     assert_close([p.grad.full_tensor() for p in net.parameters()], [p.grad for p in alone.parameters()])
 
 
@@ -87,6 +99,9 @@ class DTensorTest(unittest.TestCase):
 
     def test_training(self):
         self.check((2,), check_training)
+
+    def test_fully_sharded_training(self):
+        self.check((2,), check_fully_sharded_training)
 
 
 if __name__ == "__main__":

@@ -118,6 +118,20 @@ class WaysTest(unittest.TestCase):
         actual = WAYS[way](lambda *tensors: operator(layer)(*tensors, *none, dim), tensors)
         assert_close([*actual], expected)
 
+    @over(LAYERS, (1, 2))
+    def test_gradient_penalty(self, layer, order):
+        """Its gradients are derivatives of second order, or of third."""
+        tensors = [a for a in make(layer) if isinstance(a, torch.Tensor)]
+
+        def penalty(function):
+            value = function(*tensors, 1).pow(3).sum()
+            for _ in range(order):
+                [gradient] = torch.autograd.grad(value, tensors[0], create_graph=True)
+                value = (gradient.square().sum() - 1).square()
+            return torch.autograd.grad(value, tensors)
+
+        assert_close(penalty(operator(layer)), penalty(functools.partial(composed, layer)))
+
     @over(LAYERS, (False, True))
     def test_fake_tensors(self, layer, from_real):
         """Tensors that have sizes and no numbers, made so before or by the call."""
