@@ -47,6 +47,7 @@
 
 // Qt's qobjectdefs.h and qforeach.h
 #define emit
+// NOLINTNEXTLINE(bugprone-macro-parentheses): it is a declaration
 #define foreach(variable, container) for (variable : container)
 #define forever for (;;)
 #define signals public

@@ -221,7 +221,7 @@ at::Tensor linked(
     }
   }
   if (is_named) {
-    const auto output = linked<Activation>(
+    at::Tensor output = linked<Activation>(
         without_names(input),
         {{without_names(weight.pos), without_names(weight.neg)}, without_names(bias)},
         dim,
