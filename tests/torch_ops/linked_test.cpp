@@ -5,7 +5,6 @@
 #include <gtest/gtest.h>
 #include <torch/types.h>
 
-#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -26,8 +25,12 @@ TEST_P(Operator, IsRegistered) {
   if (GetParam().has_weight) {
     stack.insert(stack.end(), 2, torch::ones({1}));
   }
-  stack.emplace_back(); // no bias
-  stack.emplace_back(std::int64_t{1});
+  const auto& arguments = found->schema().arguments();
+  for (auto i = stack.size(); i < arguments.size(); ++i) {
+    const auto& by_default = arguments[i].default_value();
+    ASSERT_TRUE(by_default.has_value());
+    stack.push_back(*by_default);
+  }
   found->callBoxed(stack);
   EXPECT_EQ(stack.at(0).toTensor().sizes(), (at::IntArrayRef{2, 6}));
 }
