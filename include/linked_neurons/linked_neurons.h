@@ -11,6 +11,10 @@
 #pragma once
 
 #include <linked_neurons/functional.h>
+#include <linked_neurons/joint_functional.h>
+#include <linked_neurons/joint_modules.h>
+#include <linked_neurons/joint_options.h>
+#include <linked_neurons/link.h>
 #include <linked_neurons/modules.h>
 #include <linked_neurons/move_bias.h>
 #include <linked_neurons/options.h>

@@ -12,6 +12,7 @@
 #include <string>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace linked_neurons {
 
@@ -29,6 +30,33 @@ struct TakesName<
     std::void_t<decltype(static_cast<Cloneable*>(std::declval<torch::nn::Module*>()))>> {
   using type = Cloneable;
 };
+
+/// The sizes of each weight of an activation.
+/// \throws c10::Error
+template <class Options>
+std::vector<std::int64_t> weight_sizes(const Options& options, const std::string& module_name) {
+  const auto& shape = options.shape();
+  TORCH_CHECK(
+      options.num_parameters() > 0,
+      module_name,
+      ": expected num_parameters to be 1 or the input's channels, got ",
+      options.num_parameters());
+  TORCH_CHECK(
+      shape.empty() || options.num_parameters() == 1,
+      module_name,
+      ": expected num_parameters or shape, got both: ",
+      options.num_parameters(),
+      " and ",
+      at::IntArrayRef(shape));
+  for (const auto size : shape) {
+    TORCH_CHECK(
+        size > 0,
+        module_name,
+        ": expected a shape of positive sizes, got ",
+        at::IntArrayRef(shape));
+  }
+  return shape.empty() ? std::vector<std::int64_t>{options.num_parameters()} : shape;
+}
 
 } // namespace detail
 
@@ -69,28 +97,7 @@ class LinkedImpl : public torch::nn::Cloneable<LinkedImpl<Activation>> {
         options.bias() > 0 ? torch::empty({options.bias()}) : at::Tensor(),
         options.bias() > 0);
     if constexpr (Activation::has_weight) {
-      const auto& shape = options.shape();
-      TORCH_CHECK(
-          options.num_parameters() > 0,
-          module_name(),
-          ": expected num_parameters to be 1 or the input's channels, got ",
-          options.num_parameters());
-      TORCH_CHECK(
-          shape.empty() || options.num_parameters() == 1,
-          module_name(),
-          ": expected num_parameters or shape, got both: ",
-          options.num_parameters(),
-          " and ",
-          at::IntArrayRef(shape));
-      for (const auto size : shape) {
-        TORCH_CHECK(
-            size > 0,
-            module_name(),
-            ": expected a shape of positive sizes, got ",
-            at::IntArrayRef(shape));
-      }
-      const auto sizes =
-          shape.empty() ? std::vector<std::int64_t>{options.num_parameters()} : shape;
+      const auto sizes = detail::weight_sizes(options, module_name());
       weight_pos = this->register_parameter("weight_pos", torch::empty(sizes));
       weight_neg = this->register_parameter("weight_neg", torch::empty(sizes));
     }

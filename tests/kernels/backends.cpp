@@ -28,6 +28,10 @@ inline constexpr Backend cpu_backend = {
     [](const BackwardArguments& args, at::ScalarType type, at::Device /*device*/) {
       ln::detail::cpu::backward<Activation>(args, type, kTarget, cache<kNontemporal>());
     },
+    [](const BackwardArguments& args, at::ScalarType type, at::Device /*device*/) {
+      ln::detail::cpu::backward<ln::detail::FromInput<Activation>>(
+          args, type, kTarget, cache<kNontemporal>());
+    },
     ln::detail::cpu::backend<Activation>.mask_layout};
 
 /// As many blocks as a device of a few multiprocessors would get.

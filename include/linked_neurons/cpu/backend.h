@@ -7,6 +7,7 @@
 /// buffer.
 #pragma once
 
+#include <linked_neurons/activation/from_input.h>
 #include <linked_neurons/cpu/blocks.h>
 #include <linked_neurons/cpu/parallel.h>
 #include <linked_neurons/cpu/targets.h>
@@ -183,6 +184,9 @@ inline constexpr Backend backend = {
     },
     [](const BackwardArguments& args, at::ScalarType type, at::Device /*device*/) {
       backward<Activation>(args, type, best_target());
+    },
+    [](const BackwardArguments& args, at::ScalarType type, at::Device /*device*/) {
+      backward<FromInput<Activation>>(args, type, best_target());
     },
     [](at::ScalarType /*type*/) { return kMaskLayout; }};
 

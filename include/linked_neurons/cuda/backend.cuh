@@ -10,6 +10,7 @@
 /// cannot tell; `linked_neurons_add_cuda_sources` refuses that flag.
 #pragma once
 
+#include <linked_neurons/activation/from_input.h>
 #include <linked_neurons/cuda/backend.h>
 #include <linked_neurons/cuda/launch_device.cuh>
 
@@ -68,7 +69,8 @@ inline MaskLayout mask_layout(at::ScalarType type) {
 
 template <class Activation>
 const Backend* kernels() {
-  static constexpr Backend kBackend = {forward<Activation>, backward<Activation>, mask_layout};
+  static constexpr Backend kBackend = {
+      forward<Activation>, backward<Activation>, backward<FromInput<Activation>>, mask_layout};
   return &kBackend;
 }
 

@@ -1,57 +1,26 @@
 /// \file
 /// One node of LibTorch's graph for all activations: what is saved, backward, double backward.
-///
-/// It is a `torch::autograd::Node` and not a `torch::autograd::Function`, which does the same in
-/// more general terms: that costs its user eight seconds of compiling, and a map at each call.
 #pragma once
 
 #include <linked_neurons/detail/names.h>
 #include <linked_neurons/detail/run.h>
+#include <linked_neurons/detail/saving_node.h>
 
 #include <ATen/core/grad_mode.h>
-#include <torch/csrc/autograd/function.h>
 #include <torch/csrc/autograd/functions/utils.h>
-#include <torch/csrc/autograd/saved_variable.h>
 
-#include <array>
 #include <cstdint>
-#include <memory>
 #include <mutex>
 #include <string>
-#include <type_traits>
 #include <utility>
 
 namespace linked_neurons::detail {
 
-/// A new node, in the pointer type by which this version of LibTorch shares nodes: `intrusive_ptr`
-/// in the newer ones, `std::shared_ptr` in the older.
-template <class Node>
-auto make_node() {
-  if constexpr (std::is_base_of_v<c10::intrusive_ptr_target, Node>) {
-    return c10::make_intrusive<Node>();
-  } else {
-    // LibTorch's deleter, which does not recurse along a deep graph.
-    return std::shared_ptr<Node>(new Node, [](Node* node) { deleteNode(node); });
-  }
-}
-
-/// Another pointer to such a node.
-template <class Node>
-auto pointer_to(Node* node) {
-  if constexpr (std::is_base_of_v<c10::intrusive_ptr_target, Node>) {
-    return c10::intrusive_ptr<Node>::unsafe_reclaim_from_nonowning(node);
-  } else {
-    return node->shared_from_this();
-  }
-}
-
 /// What a layer's node in LibTorch's graph has, however forward and backward are run: saved
 /// tensors, and an edge to each argument.
 template <class Activation>
-class LinkedNode : public torch::autograd::Node {
+class LinkedNode : public SavingNode<5> {
  public:
-  using Tensors = torch::autograd::variable_list;
-
   std::string name() const override {
     std::string name = "LinkedBackward<"; // g++ 12 warns of operator+ in C++20 (GCC's bug 105651)
     name += Activation::name;
@@ -59,26 +28,8 @@ class LinkedNode : public torch::autograd::Node {
     return name;
   }
 
-  void release_variables() override {
-    const std::lock_guard<std::mutex> lock(this->mutex_);
-    for (auto& saved : saved_) {
-      saved.reset_data();
-    }
-  }
-
-  /// What forward saved, undefined tensors where it saved nothing.
-  Tensors saved_variables() {
-    const auto self = pointer_to<torch::autograd::Node>(this);
-    Tensors result;
-    result.reserve(saved_.size());
-    for (const auto& saved : saved_) {
-      result.push_back(saved.unpack(self));
-    }
-    return result;
-  }
-
  protected:
-  enum SavedIndex { kInputOrOutput, kMasks, kPos, kNeg, kBias, kSaved };
+  enum SavedIndex { kInputOrOutput, kMasks, kPos, kNeg, kBias };
   enum EdgeIndex { kInputEdge, kPosEdge, kNegEdge, kBiasEdge, kEdges };
 
   void connect(const at::Tensor& input, const Parameters& parameters) {
@@ -90,17 +41,13 @@ class LinkedNode : public torch::autograd::Node {
     return this->should_compute_output(kPosEdge) || this->should_compute_output(kNegEdge);
   }
 
-  void save(SavedIndex index, const at::Tensor& tensor, bool is_output = false) {
-    saved_[index] = torch::autograd::SavedVariable(tensor, is_output);
-  }
+  using SavingNode::save;
 
   void save(const Parameters& parameters) {
     save(kPos, parameters.weight.pos);
     save(kNeg, parameters.weight.neg);
     save(kBias, parameters.bias);
   }
-
-  std::array<torch::autograd::SavedVariable, kSaved> saved_;
 };
 
 /// The node of a layer that runs its kernels itself.
@@ -151,6 +98,7 @@ class LinkedBackward : public LinkedNode<Activation> {
     const auto variables = this->saved_variables();
     SavedForBackward saved{
         variables[Node::kInputOrOutput],
+        Activation::saved == Saved::input,
         variables[Node::kMasks],
         mask_layout_,
         {{variables[Node::kPos], variables[Node::kNeg]}, variables[Node::kBias]},

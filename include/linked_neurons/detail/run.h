@@ -167,6 +167,7 @@ inline ReadableGradient readable(const at::Tensor& grad, const Layout& layout) {
 /// What forward left for backward.
 struct SavedForBackward {
   at::Tensor input_or_output; ///< the input, the output, or undefined
+  bool is_input;              ///< which of the two
   at::Tensor masks;
   MaskLayout mask_layout;
   Parameters parameters;
@@ -183,7 +184,7 @@ composed::Gradients run_backward(
     const Layout& layout) {
   const auto readable_grad = readable(grad, layout);
   const at::Tensor input_or_output =
-      Activation::saved == Saved::input ? dense(saved.input_or_output) : saved.input_or_output;
+      saved.is_input ? dense(saved.input_or_output) : saved.input_or_output;
   composed::Gradients result;
   result.input = layout.empty_input(grad.options());
   BackwardArguments args = {};
@@ -208,7 +209,8 @@ composed::Gradients run_backward(
     sums.bias = bias_view.empty_sums(bias);
     args.grad_bias = address(sums.bias);
   }
-  backend.backward(args, grad.scalar_type(), grad.device());
+  const auto run = saved.is_input ? backend.backward_from_input : backend.backward;
+  run(args, grad.scalar_type(), grad.device());
   if (saved.wanted.weight) {
     result.parameters.weight = {
         weight_view.gradient(sums.weight.pos, weight.pos),

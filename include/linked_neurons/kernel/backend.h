@@ -15,6 +15,9 @@ namespace linked_neurons::detail {
 struct Backend {
   void (*forward)(const ForwardArguments& args, at::ScalarType type, at::Device device);
   void (*backward)(const BackwardArguments& args, at::ScalarType type, at::Device device);
+  /// The same, but `input_or_output` is the input, and there are no masks.
+  void (*backward_from_input)(
+      const BackwardArguments& args, at::ScalarType type, at::Device device);
   /// For elements of this type.
   MaskLayout (*mask_layout)(at::ScalarType type);
 };
@@ -22,6 +25,7 @@ struct Backend {
 /// For meta tensors, which have a shape and no elements: everything is allocated, nothing computed.
 inline constexpr Backend kShapesOnly = {
     [](const ForwardArguments& /*args*/, at::ScalarType /*type*/, at::Device /*device*/) {},
+    [](const BackwardArguments& /*args*/, at::ScalarType /*type*/, at::Device /*device*/) {},
     [](const BackwardArguments& /*args*/, at::ScalarType /*type*/, at::Device /*device*/) {},
     [](at::ScalarType /*type*/) {
       return MaskLayout{1, 8};

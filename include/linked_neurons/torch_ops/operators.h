@@ -173,6 +173,7 @@ struct OperatorsWith {
     const bool output_tells = A::output_tells_masks && output.defined();
     SavedForBackward saved{
         output,
+        A::saved == Saved::input,
         output_tells ? Tensor() : masks,
         backend.mask_layout(grad.scalar_type()),
         parameters,
