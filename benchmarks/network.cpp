@@ -1,5 +1,6 @@
 #include "network.h"
 
+#include <linked_neurons/link.h>
 #include <linked_neurons/modules.h>
 
 #include <ATen/TensorOperators.h>
@@ -63,7 +64,7 @@ class Stack {
     const auto count = filters_ == Filters::half ? width / activation_.expansion : width;
     convolution(count, kernel, stride, !activation_.normalise && !activation_.takes_bias());
     normalised();
-    layers->push_back(activation_.make(count));
+    layers_->push_back(activation_.make(count));
     channels_ *= activation_.expansion;
     return *this;
   }
@@ -83,8 +84,13 @@ class Stack {
 
   template <class Module>
   Stack& then(Module module) {
-    layers->push_back(std::move(module));
+    layers_->push_back(std::move(module));
     return *this;
+  }
+
+  /// The network, of joint layers if the activation is one of them.
+  nn::Sequential finished() const {
+    return activation_.is_joint() ? lk::link(layers_) : layers_;
   }
 
   /// Bottleneck blocks; the first one of them moves on in strides and changes the width.
@@ -97,39 +103,39 @@ class Stack {
       if (i == 0) {
         shortcut.linear(width, 1, step);
       }
-      layers->push_back(std::make_shared<ResidualImpl>(
-          branch.layers, shortcut.layers, activation_.make_base(width)));
+      layers_->push_back(std::make_shared<ResidualImpl>(
+          branch.finished(), shortcut.finished(), activation_.make_base(width)));
       channels_ = width;
     }
     return *this;
   }
 
-  nn::Sequential layers;
-
  private:
   void convolution(std::int64_t count, std::int64_t kernel, std::int64_t stride, bool bias) {
-    layers->push_back(nn::Conv2d(
+    layers_->push_back(nn::Conv2d(
         nn::Conv2dOptions(channels_, count, kernel).stride(stride).padding(kernel / 2).bias(bias)));
     channels_ = count;
   }
 
   void normalised() {
     if (activation_.normalise) {
-      layers->push_back(nn::BatchNorm2d(channels_));
+      layers_->push_back(nn::BatchNorm2d(channels_));
     }
   }
 
+  nn::Sequential layers_;
   const Activation& activation_;
   Filters filters_;
   std::int64_t channels_;
 };
 
-nn::Sequential eight_convolutions(const Activation& act, Filters filters, at::IntArrayRef batch) {
+template <int kCount>
+nn::Sequential convolutions(const Activation& act, Filters filters, at::IntArrayRef batch) {
   Stack stack(act, filters, batch[1]);
-  for (int i = 0; i < 8; ++i) {
+  for (int i = 0; i < kCount; ++i) {
     stack.activated(256, 3);
   }
-  return stack.plain(10, 1).then(nn::AdaptiveAvgPool2d(1)).then(nn::Flatten()).layers;
+  return stack.plain(10, 1).then(nn::AdaptiveAvgPool2d(1)).then(nn::Flatten()).finished();
 }
 
 nn::Sequential allcnn(const Activation& act, Filters filters, at::IntArrayRef batch) {
@@ -147,7 +153,7 @@ nn::Sequential allcnn(const Activation& act, Filters filters, at::IntArrayRef ba
       .plain(10, 1)
       .then(nn::AdaptiveAvgPool2d(1))
       .then(nn::Flatten())
-      .layers;
+      .finished();
 }
 
 /// With the paper's widths.
@@ -163,7 +169,7 @@ nn::Sequential resnet50(const Activation& act, Filters filters, at::IntArrayRef 
       .bottlenecks(32, last, 3, 2)
       .then(nn::Flatten())
       .then(nn::Linear(last * side * side, 10))
-      .layers;
+      .finished();
 }
 
 /// A base activation, and the linked layer that belongs to it.
@@ -227,10 +233,12 @@ std::vector<Activation> activations() {
     };
     plain.push_back({"lk_" + name, "fused", 2, false, fused, base.make});
     plain.push_back({"lk_" + name, "fused_bias", 2, false, fused_bias, base.make});
+    plain.push_back({"lk_" + name, "joint", 2, false, fused, base.make});
     plain.push_back({"lk_" + name, "composed", 2, false, composed, base.make});
   }
   for (Activation activation : plain) {
-    if (!activation.takes_bias()) { // a bias before Batch Normalization does nothing
+    // A bias before Batch Normalization does nothing.
+    if (!activation.takes_bias() && !activation.is_joint()) {
       activation.name.insert(0, "bn_");
       activation.normalise = true;
       normalised.push_back(activation);
@@ -242,7 +250,8 @@ std::vector<Activation> activations() {
 
 const std::vector<Network>& networks() {
   static const std::vector<Network> all = {
-      {"eight_conv", {2, 256, 28, 28}, {64, 256, 56, 56}, false, eight_convolutions},
+      {"eight_conv", {16, 256, 28, 28}, {64, 256, 56, 56}, false, convolutions<8>},
+      {"thirty_two_conv", {16, 256, 28, 28}, {64, 256, 56, 56}, false, convolutions<32>},
       {"allcnn", {16, 3, 32, 32}, {128, 3, 32, 32}, false, allcnn},
       {"resnet50", {16, 3, 32, 32}, {128, 3, 32, 32}, true, resnet50},
   };
