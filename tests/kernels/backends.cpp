@@ -62,6 +62,7 @@ inline constexpr Backend host_kernels = {
       });
     },
     host_backward<Activation, kDescending>,
+    host_backward<ln::detail::FromInput<Activation>, kDescending>,
     [](at::ScalarType type) {
       ln::detail::MaskLayout layout = {};
       ln::detail::dispatch(

@@ -160,15 +160,19 @@ Tensor numbers(at::IntArrayRef sizes, at::ScalarType type, bool special) {
   return x.to(type);
 }
 
-/// What a backward may be asked for besides the input's gradient, and whether it starts from the
-/// output where masks are the rule.
+/// What a backward starts from: what the activation saves, or the output where masks are the rule,
+/// or the input.
+enum class From { saved, output, input };
+
+/// What a backward may be asked for besides the input's gradient, and what it starts from.
 struct Asked {
   ln::detail::Wanted sums;
-  bool keep_output;
+  From from;
 
   std::string label() const {
     return std::string("backward") + (sums.weight ? ", weights" : "") +
-           (sums.bias ? ", bias" : "") + (keep_output ? ", from the output" : "");
+           (sums.bias ? ", bias" : "") + (from == From::output ? ", from the output" : "") +
+           (from == From::input ? ", from the input" : "");
   }
 };
 
@@ -178,10 +182,11 @@ std::vector<Asked> every_backward(
   std::vector<Asked> cases;
   for (const bool weight : {false, true}) {
     for (const bool bias : {false, true}) {
-      for (const bool keep_output : {false, true}) {
+      for (const From from : {From::saved, From::output, From::input}) {
         if (weight <= activation.contract.has_weight && bias <= has_bias &&
-            keep_output <= activation.output_tells_masks && wants_sums <= (weight || bias)) {
-          cases.push_back({{weight, bias}, keep_output});
+            (from != From::output || activation.output_tells_masks) &&
+            wants_sums <= (weight || bias)) {
+          cases.push_back({{weight, bias}, from});
         }
       }
     }
@@ -255,10 +260,15 @@ class GuardedRun {
     fill(args);
     args.grad = grad_.tensor.data_ptr();
     args.grad_is_uniform = case_.grad_is_uniform;
-    if (case_.activation.saved == ln::Saved::output || wanted.weight || asked.keep_output) {
+    const bool from_input = asked.from == From::input;
+    if (from_input) {
+      args.input_or_output = input_.tensor.data_ptr();
+    } else if (
+        case_.activation.saved == ln::Saved::output || wanted.weight ||
+        asked.from == From::output) {
       args.input_or_output = output_.tensor.data_ptr();
     }
-    if (!asked.keep_output) {
+    if (asked.from == From::saved) {
       args.masks = masks_.data_ptr<std::uint8_t>();
     }
     args.grad_input = grad_input_.tensor.data_ptr();
@@ -268,7 +278,7 @@ class GuardedRun {
     if (wanted.bias) {
       args.grad_bias = bias_sums.tensor.data_ptr();
     }
-    backend.backward(args, case_.type, at::kCPU);
+    (from_input ? backend.backward_from_input : backend.backward)(args, case_.type, at::kCPU);
     grad_input_.expect_guards_untouched("gradient of the input");
     grad_.expect_guards_untouched("gradient");
     weight_sums.expect_guards_untouched("gradients of the weights");

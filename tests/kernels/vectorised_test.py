@@ -52,9 +52,11 @@ def add_case(loop, target):
 def add_cases(activation, found):
     """The loops that every activation has, and those that only some have: with the gradients of weights, and of 16-bit
     numbers that are not converted."""
+    from_input = f"Recomputed<{activation}>"
     loops = {f"{loop}>" for number in NUMBERS for loop in (f"ForwardBlocks<{activation}, {number}",
-                                                           f"BackwardBlocks<{activation}, {number}, false")}
-    loops |= {loop for loop in found if re.match(rf"\w+<{activation}, ", loop)}
+                                                           f"BackwardBlocks<{activation}, {number}, false",
+                                                           f"BackwardBlocks<{from_input}, {number}, false")}
+    loops |= {loop for loop in found if re.match(rf"\w+<({activation}|{from_input}), ", loop)}
     for target in REGISTERS:
         for loop in sorted(loops):
             add_case(loop, target)

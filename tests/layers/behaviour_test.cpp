@@ -1,8 +1,7 @@
 // The layers among LibTorch's own mechanisms: what backward keeps alive, changes in place, grad
 // modes, autocast, other devices.
+#include "autocast.h"
 #include "every_layer.h"
-
-#include <ATen/autocast_mode.h>
 
 namespace tests {
 namespace {
@@ -198,27 +197,6 @@ TEST_P(EveryLayer, KeepsTheMemoryFormatOnEveryDevice) {
     EXPECT_TRUE(y.permute({1, 3, 0, 2}).is_contiguous());
   }
 }
-
-/// Autocast to bfloat16 on the CPU, as a program turns it on.
-class Autocast {
- public:
-  Autocast() {
-    set(true);
-  }
-  ~Autocast() {
-    at::autocast::clear_cache();
-    set(false);
-  }
-
- private:
-  static void set(bool enabled) {
-#if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 4)
-    at::autocast::set_autocast_enabled(at::kCPU, enabled);
-#else
-    at::autocast::set_cpu_enabled(enabled);
-#endif
-  }
-};
 
 TEST_P(EveryLayer, TakesWhatAutocastGivesIt) {
   const Layer& layer = GetParam();
