@@ -233,7 +233,7 @@ std::vector<Activation> activations() {
     };
     plain.push_back({"lk_" + name, "fused", 2, false, fused, base.make});
     plain.push_back({"lk_" + name, "fused_bias", 2, false, fused_bias, base.make});
-    plain.push_back({"lk_" + name, "joint", 2, false, fused, base.make});
+    plain.push_back({"lk_" + name, "fused_joint", 2, false, fused, base.make});
     plain.push_back({"lk_" + name, "composed", 2, false, composed, base.make});
   }
   for (Activation activation : plain) {

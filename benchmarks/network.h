@@ -17,8 +17,9 @@ struct Activation {
   using Make = std::function<torch::nn::AnyModule(std::int64_t channels)>;
 
   std::string name;
-  /// fused: ours; fused_bias: ours, with the convolution's bias moved into it; joint: ours, one
-  /// layer with the convolution behind it; composed: LibTorch's operators; torch: a built-in layer.
+  /// fused: ours; fused_bias: ours, with the convolution's bias moved into it; fused_joint: ours,
+  /// one layer with the convolution behind it; composed: LibTorch's operators; torch: a built-in
+  /// layer.
   std::string variant;
   std::int64_t expansion; ///< channels out for each channel in: 2 if linked, else 1
   bool normalise;         ///< Batch Normalization stands before it
@@ -30,7 +31,7 @@ struct Activation {
   }
 
   bool is_joint() const {
-    return variant == "joint";
+    return variant == "fused_joint";
   }
 };
 

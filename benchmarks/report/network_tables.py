@@ -7,7 +7,7 @@ from titles import activation_title, case_title, title
 
 # Networks whose activations are all of one size, with as many elements coming out as a batch has:
 # how many they are.
-ALIKE = {"eight_conv": 8}
+ALIKE = {"eight_conv": 8, "thirty_two_conv": 32}
 
 
 def network_table(run, keys):

@@ -6,8 +6,8 @@ from network_tables import (alike_in_time, batch_normalization, beside_composed,
                             percent)
 from rival_cells import RivalCells
 from runs import grouped, rivals
-from tables import number, ratio, table
-from titles import activation_title, title
+from tables import counter, number, ratio, table, time
+from titles import activation_title, case_title, title
 
 SHAPES = ("32x64x56x56", "256x64x56x56")  # what CPUs and GPUs are compared with
 FOR_SCALE = ("relu", "bn_relu")
@@ -81,6 +81,23 @@ def network_lines(runs):
     return []
 
 
+def memory_lines(runs):
+    """Of the first network that has layers which keep only z: these, and what they come in place of."""
+    for run in runs:
+        for (network, _, batch), keys in grouped(run.networks, "network", "setting", "batch").items():
+            joint = [key for key in keys if key.variant == "fused_joint" and key.filters == "half"]
+            if not joint:
+                continue
+            replaced = [key for key in keys if key.activation in FOR_SCALE and key.variant == "torch"]
+            compared = [*replaced, joint[0].by("fused"), joint[0]]
+            rows = [[case_title(key), "all" if key.filters == "full" else key.filters,
+                     time(run.networks[key], 1e-3), counter(run.networks[key], "peak_MiB")]
+                    for key in compared if key in run.networks]
+            return [f"One training step of {title(network)}, batch {batch}; {run.machine}:", "",
+                    *table(["activation", "filters", "step, ms", "peak, MiB"], rows, 2)]
+    return []
+
+
 def readme_lines(runs):
     """`runs`: all files of one machine."""
-    return layer_lines(runs) + network_lines(runs)
+    return layer_lines(runs) + network_lines(runs) + memory_lines(runs)

@@ -204,6 +204,22 @@ class SmokeTest(unittest.TestCase):
         self.page("--readme", readme, program, compared)
         self.assertEqual(readme.read_text(), text)  # a second time changes nothing
 
+    def test_readme_tells_memory(self):
+        step = "network/eight_conv/{}/fp32/nhwc/eager/16x256x28x28"
+        program = self.known(
+            case(step.format("bn_relu/full/torch"), 1.1, peak_MiB=250.0),
+            case(step.format("selu/full/torch"), 1.1, peak_MiB=150.0),
+            case(step.format("relu/full/torch"), 1.0, peak_MiB=150.0),
+            case(step.format("lk_relu/full/fused_joint"), 1.0, peak_MiB=170.0),
+            case(step.format("lk_relu/half/fused"), 0.52, peak_MiB=136.0),
+            case(step.format("lk_relu/half/fused_joint"), 0.53, peak_MiB=89.7))
+        readme = self.folder / "README.md"
+        readme.write_text("<!-- benchmarks:begin -->\n<!-- benchmarks:end -->\n")
+        self.page("--readme", readme, program)
+        self.assertEqual(rows(readme.read_text())[2:], [
+            ["BN+ReLU", "all", "1100", "250"], ["ReLU", "all", "1000", "150"], ["LK-ReLU", "half", "520", "136"],
+            ["LK-ReLU, keeping only z", "half", "530", "89.7"]])
+
     @unittest.skipIf(OPTIONS, "no plots")
     def test_plots(self):
         layer = "layer/{}/{}/forward_backward/{}/nhwc/8x{}x28x28"

@@ -77,7 +77,9 @@ inline torch::nn::Sequential make_network(const Activation& activation) {
   side /= 2;
   network->push_back(nn::Flatten());
   network->push_back(initialised(nn::Linear(channels * side * side, 10)));
-  return network;
+  // Each linked layer becomes one with the convolution behind it, if there is one: half as much is
+  // kept for backward. The parameters and the results stay.
+  return linked_neurons::link(network);
 }
 
 } // namespace fashion_mnist
