@@ -12,6 +12,8 @@
 #include <torch/nn/modules/container/sequential.h>
 
 #include <cmath>
+#include <memory>
+#include <utility>
 
 namespace article {
 namespace {
@@ -105,17 +107,45 @@ ActivationLayerImpl::ActivationLayerImpl(const Activation& activation, const Siz
   register_module("function", function_.ptr());
 }
 
+ActivationLayerImpl::ActivationLayerImpl(AnyModule function, AnyModule joint, std::int64_t units)
+    : function_(std::move(function)), joint_(std::move(joint)), units_(units) {
+  register_module("joint", joint_.ptr()); // which has the function's parameters, too
+}
+
+std::shared_ptr<ActivationLayerImpl> ActivationLayerImpl::joined(const AnyModule& layer) const {
+  torch::nn::Sequential both;
+  both->push_back(function_);
+  both->push_back(layer);
+  const torch::nn::Sequential linked = lk::link(both);
+  if (linked->size() == 2) {
+    return nullptr;
+  }
+  return std::shared_ptr<ActivationLayerImpl>(
+      new ActivationLayerImpl(function_, *linked->begin(), units_));
+}
+
 at::Tensor ActivationLayerImpl::forward(const at::Tensor& input) {
+  if (!joint_.is_empty()) {
+    if (watched_) {
+      const torch::NoGradGuard guard;
+      note(function_.forward(input));
+    }
+    return joint_.forward(input);
+  }
   at::Tensor output = function_.forward(input);
   if (watched_) {
-    Sizes others = {0};
-    for (std::int64_t axis = 2; axis < output.dim(); ++axis) {
-      others.push_back(axis);
-    }
-    const at::Tensor alive = at::any(output.detach() != 0, others).view({-1, units_});
-    alive_ = alive_.defined() ? alive_.logical_or_(alive) : alive;
+    note(output);
   }
   return output;
+}
+
+void ActivationLayerImpl::note(const at::Tensor& output) {
+  Sizes others = {0};
+  for (std::int64_t axis = 2; axis < output.dim(); ++axis) {
+    others.push_back(axis);
+  }
+  const at::Tensor alive = at::any(output.detach() != 0, others).view({-1, units_});
+  alive_ = alive_.defined() ? alive_.logical_or_(alive) : alive;
 }
 
 void ActivationLayerImpl::watch() {

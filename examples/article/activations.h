@@ -8,6 +8,7 @@
 #include <torch/nn/pimpl.h>
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -46,6 +47,10 @@ class ActivationLayerImpl : public torch::nn::Cloneable<ActivationLayerImpl> {
 
   void reset() override {}
 
+  /// This activation and the layer behind it as one, which keeps less for backward; empty if the
+  /// activation is not linked, or the layer is no convolution and not linear.
+  std::shared_ptr<ActivationLayerImpl> joined(const torch::nn::AnyModule& layer) const;
+
   at::Tensor forward(const at::Tensor& input);
 
   /// Forgets what was seen and watches from now on.
@@ -55,7 +60,14 @@ class ActivationLayerImpl : public torch::nn::Cloneable<ActivationLayerImpl> {
   at::Tensor alive(const c10::Device& device);
 
  private:
+  ActivationLayerImpl(
+      torch::nn::AnyModule function, torch::nn::AnyModule joint, std::int64_t units);
+
+  /// Watches an output of the activation.
+  void note(const at::Tensor& output);
+
   torch::nn::AnyModule function_;
+  torch::nn::AnyModule joint_; // with the layer behind; empty if there is none
   std::int64_t units_;
   bool watched_ = false;
   at::Tensor alive_; // [expansion, units]; undefined before the first batch

@@ -188,8 +188,22 @@ class Builder {
     return sizes_;
   }
 
+  /// What was built, each linked activation and the layer behind it as one.
   Network layers() const {
-    return layers_;
+    Network result;
+    for (auto layer = layers_->begin(); layer != layers_->end(); ++layer) {
+      const auto* const activation = layer->ptr()->as<ActivationLayer>();
+      const auto next = layer + 1;
+      if (activation != nullptr && next != layers_->end()) {
+        if (const auto joint = activation->joined(*next)) {
+          result->push_back(ActivationLayer(joint));
+          ++layer;
+          continue;
+        }
+      }
+      result->push_back(*layer);
+    }
+    return result;
   }
 
  private:

@@ -54,6 +54,19 @@ TEST(Networks, HaveTheParametersThatTheirDefinitionsCount) {
           9 * 192 * 192 + 192 + 192 * 192 + 192 + 192 * 10 + 10);
 }
 
+/// Of which the parameters are those of the layers, once.
+TEST(Networks, JoinLinkedActivationsWithTheLayersBehind) {
+  const auto count = [](const char* activation) {
+    const Network network = make_network(
+        find_experiment("extended").settings, find_activation(activation), {3, 32, 32});
+    return std::make_pair(network->size(), network->parameters().size());
+  };
+  const auto [layers, parameters] = count("relu");
+  // Three of the five activations have a convolution or a dense layer behind them, two max-pooling.
+  EXPECT_EQ(count("lk_relu"), std::make_pair(layers - 3, parameters));
+  EXPECT_EQ(count("lk_prelu"), std::make_pair(layers - 3, parameters + 10));
+}
+
 TEST(Networks, ResNetWithoutBatchNormalisationLacksJustThat) {
   const Activation& relu = find_activation("relu");
   Settings settings = find_experiment("resnet50").settings;
