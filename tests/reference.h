@@ -39,6 +39,17 @@ inline Tensor base(
   return at::where(z.eq(-kInfinity), at::zeros_like(z), at::silu(z));
 }
 
+/// Both halves: a base and its negated twin, but of LK-SinCos, which has none.
+template <class Activation>
+ln::Pair<Tensor> both_halves(
+    Activation activation, const Tensor& z, const ln::Pair<Tensor>& weights) {
+  return {base(activation, z, weights.pos), base(activation, -z, weights.neg)};
+}
+inline ln::Pair<Tensor> both_halves(
+    ln::activation::SinCos /*activation*/, const Tensor& z, const ln::Pair<Tensor>& /*weights*/) {
+  return {at::sin(z), at::cos(z)};
+}
+
 /// What a layer computes with besides its input; undefined where it has none.
 struct Parameters {
   ln::Pair<Tensor> weight;
@@ -57,7 +68,8 @@ template <class Activation>
 Tensor composed(
     const Tensor& x, const ln::Pair<Tensor>& weights, std::int64_t dim, const Tensor& bias = {}) {
   const Tensor z = bias.defined() ? x + broadcast_bias(bias, x, dim) : x;
-  return at::cat({base(Activation{}, z, weights.pos), base(Activation{}, -z, weights.neg)}, dim);
+  const auto y = both_halves(Activation{}, z, weights);
+  return at::cat({y.pos, y.neg}, dim);
 }
 
 /// What a layer's forward and backward pass are given.

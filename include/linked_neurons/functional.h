@@ -92,6 +92,7 @@ inline constexpr Function<Activation> linked = {};
 /// these are differentiated, the output.
 /// lk_selu: g(x) = lambda * x for x > 0, else lambda * alpha * (e^x - 1). Saves the output.
 /// lk_swish: g(x) = x * sigmoid(x). Saves the output.
+/// lk_sin_cos: (sin(x), cos(x)) in place of (g(x), g(-x)). Saves the output.
 #define LINKED_NEURONS_FUNCTION(A, function, Module) \
   inline constexpr Function<activation::A> function = {};
 LINKED_NEURONS_FOR_ALL_ACTIVATIONS(LINKED_NEURONS_FUNCTION)

@@ -11,10 +11,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <string>
 #include <type_traits>
+#include <utility>
 
 namespace tests {
 namespace {
@@ -39,6 +41,16 @@ long double exact(ln::activation::Swish /*activation*/, long double z) {
     return 0;
   }
   return z > 0 ? z / (1 + std::exp(-z)) : z * std::exp(z) / (1 + std::exp(z));
+}
+
+/// Both halves of the layer.
+template <class Activation>
+auto exact_halves(Activation activation, long double z) {
+  const auto pos = exact(activation, z);
+  return ln::Pair<decltype(pos)>{pos, exact(activation, -z)};
+}
+ln::Pair<long double> exact_halves(ln::activation::SinCos /*activation*/, long double z) {
+  return {std::sin(z), std::cos(z)};
 }
 
 template <class Activation>
@@ -113,28 +125,32 @@ void check_units(const Tensor& x, const Tensor& nearest, const Tensor& rest) {
 
 TYPED_TEST(BitPatterns, FloatWithin4Units) {
   const Tensor x = samples(at::kFloat);
-  const Tensor z = at::cat({x, -x}, 1).to(at::kDouble);
-  const Tensor nearest = base(TypeParam{}, z, {});
+  const Tensor nearest = composed<TypeParam>(x.to(at::kDouble), {}, 1);
   check_units<TypeParam>(x, nearest, at::zeros_like(nearest));
 }
 
 TYPED_TEST(BitPatterns, DoubleWithin4Units) {
-  using Value = decltype(exact(TypeParam{}, 0.0L));
-  if constexpr (std::is_same_v<Value, NoFormula>) {
+  using Value = decltype(exact_halves(TypeParam{}, 0.0L));
+  if constexpr (std::is_same_v<Value, ln::Pair<NoFormula>>) {
     GTEST_SKIP() << "exact() has no formula of " << TypeParam::name;
   } else {
     const Tensor x = samples(at::kDouble);
-    const Tensor z = at::cat({x, -x}, 1);
     // The exact result in two doubles: its nearest, and the rest.
-    Tensor nearest = at::empty_like(z);
-    Tensor rest = at::empty_like(z);
-    for (int64_t i = 0; i < z.numel(); ++i) {
-      const Value value = exact(TypeParam{}, z.data_ptr<double>()[i]);
-      nearest.data_ptr<double>()[i] = static_cast<double>(value);
-      rest.data_ptr<double>()[i] =
-          static_cast<double>(std::isinf(value) ? 0.0L : value - static_cast<double>(value));
-    }
-    check_units<TypeParam>(x, nearest, rest);
+    const auto split = [&x](auto half) {
+      Tensor nearest = at::empty_like(x);
+      Tensor rest = at::empty_like(x);
+      for (int64_t i = 0; i < x.numel(); ++i) {
+        const long double value = half(exact_halves(TypeParam{}, x.data_ptr<double>()[i]));
+        nearest.data_ptr<double>()[i] = static_cast<double>(value);
+        rest.data_ptr<double>()[i] =
+            static_cast<double>(std::isinf(value) ? 0.0L : value - static_cast<double>(value));
+      }
+      return std::pair(nearest, rest);
+    };
+    const auto pos = split([](const Value& y) { return y.pos; });
+    const auto neg = split([](const Value& y) { return y.neg; });
+    check_units<TypeParam>(
+        x, at::cat({pos.first, neg.first}, 1), at::cat({pos.second, neg.second}, 1));
   }
 }
 
@@ -206,6 +222,44 @@ TEST(Math, ExponentialsWithin2Units) {
   EXPECT_EQ(ln::math::expm1(infinity), infinity);
   EXPECT_TRUE(std::isnan(ln::math::exp(std::nanf(""))));
   EXPECT_TRUE(std::isnan(ln::math::expm1(std::nanf(""))));
+}
+
+/// |x|, its neighbours in the type and their negatives, against the C library in long double.
+template <class T>
+void check_sin_cos(T x) {
+  constexpr T kInfinity = std::numeric_limits<T>::infinity();
+  const auto within = [](T actual, long double expected) {
+    const T rounded = static_cast<T>(std::fabs(expected));
+    const T unit = std::max(
+        std::nextafter(rounded, kInfinity) - rounded, std::numeric_limits<T>::denorm_min());
+    return std::fabs(actual - expected) <= 2 * static_cast<long double>(unit);
+  };
+  for (const T at : {x, -x, std::nextafter(x, kInfinity), -std::nextafter(x, T(0))}) {
+    const auto [sine, cosine] = ln::math::sin_cos(at);
+    EXPECT_TRUE(within(sine, std::sin(static_cast<long double>(at)))) << at << ": " << sine;
+    EXPECT_TRUE(within(cosine, std::cos(static_cast<long double>(at)))) << at << ": " << cosine;
+  }
+}
+
+TEST(Math, SineAndCosineWithin2Units) {
+  const long double half_pi = std::acos(-1.0L) / 2;
+  const auto check = [](long double x) {
+    check_sin_cos(static_cast<float>(x));
+    check_sin_cos(static_cast<double>(x));
+  };
+  for (int i = 0; i < 300000; ++i) {
+    check(half_pi * i); // up to the bound, where digits cancel
+    check(half_pi * (0.5L + i));
+    check(i * 3.1e-5L);
+  }
+  for (long double x = 5; x > 1e-310L; x /= 3) {
+    check_sin_cos(static_cast<double>(x));
+  }
+  check(ln::math::kSinCosBound * (1 - 0x1p-52));
+  EXPECT_TRUE(std::signbit(ln::math::sin_cos(-0.0F).sin));
+  EXPECT_FALSE(std::signbit(ln::math::sin_cos(0.0).sin));
+  EXPECT_TRUE(std::isnan(ln::math::sin_cos(std::nanf("")).sin));
+  EXPECT_TRUE(std::isnan(ln::math::sin_cos(std::nan("")).cos));
 }
 
 TEST(IntDivider, DividesLikeTheProcessor) {

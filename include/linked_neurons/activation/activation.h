@@ -72,6 +72,9 @@ struct Activation {
   /// result, and the other half is `weighted_half(z, weight)`: then 16-bit numbers are rounded in
   /// one half only.
   static constexpr bool weighs_one_half = false;
+  /// Where this is not 0, CPU loops take `forward_near(z)` in place of `forward(z)` for each
+  /// |z| <= near_bound: the same for a part of the numbers, so that compilers vectorise it.
+  static constexpr double near_bound = 0;
   /// What the module prints as, if it has a name of its own besides `Linked<name>`.
   static constexpr const char* module_name = nullptr;
 

@@ -94,6 +94,17 @@ LINKED_NEURONS_FN Pair<T> forward(const T& z, const Pair<T>& weight) {
   }
 }
 
+/// The same within the bound of an activation that has one, where compilers vectorise it.
+template <class Activation, class T>
+LINKED_NEURONS_FN Pair<T> forward_in_loop(const T& z, const Pair<T>& weight) {
+  if constexpr (Activation::near_bound != 0) {
+    check_arithmetic<T>();
+    return Activation::forward_near(z);
+  } else {
+    return forward<Activation>(z, weight);
+  }
+}
+
 template <class Activation, class T, class Condition>
 LINKED_NEURONS_FN const auto& saved_value(const SavedValues<T, Condition>& saved) {
   if constexpr (Activation::saved == Saved::input) {
