@@ -88,6 +88,6 @@ std::vector<NamedBackend> backends() {
 
 #define TESTS_DEFINE(A, function, Module) \
   template std::vector<NamedBackend> backends<ln::activation::A>();
-LINKED_NEURONS_FOR_ALL_ACTIVATIONS(TESTS_DEFINE)
+TESTS_FOR_EVERY_ACTIVATION(TESTS_DEFINE)
 
 } // namespace tests

@@ -1,6 +1,6 @@
 """Whether the compiler has made vectors of the CPU loops: disassembles the compiled layers.
 
-    vectorised_test.py activation/all.h layers.cpp.o [unittest's options]
+    vectorised_test.py activation/all.h activation/optional.h -- OBJECT...
 
 Each loop, of each layer, number type and processor, is a named case. It has to have instructions on whole registers,
 and none that a compiler writes where it takes the elements one by one: arithmetic of single floating-point numbers,
@@ -61,8 +61,11 @@ def add_cases(activation, found):
 
 
 if __name__ == "__main__":
-    all_activations = Path(sys.argv.pop(1)).read_text()
-    Vectorised.functions = functions(sys.argv.pop(1))
+    split = sys.argv.index("--")
+    all_activations = "".join(Path(path).read_text() for path in sys.argv[1:split])
+    for path in sys.argv[split + 1:]:
+        Vectorised.functions.update(functions(path))
+    sys.argv[1:] = []
     found = {loop[1] for name in Vectorised.functions if (loop := re.search(r"run_\w+<(\w+<.*>) >\(", name))}
     for activation in re.findall(r"^ +use\((\w+), \w+, \w+\)", all_activations, re.M):
         if activation not in ONE_BY_ONE:

@@ -232,6 +232,54 @@ LINKED_NEURONS_FN T expm1(T x) {
 
 namespace detail {
 
+/// (artanh(s) / s - 1) / s^2 as a function of t = s^2, s <= 1/3: Taylor's series.
+LINKED_NEURONS_FN float artanh_tail(float t) {
+  float p = 1.0F / 15;
+  p = p * t + 1.0F / 13;
+  p = p * t + 1.0F / 11;
+  p = p * t + 1.0F / 9;
+  p = p * t + 1.0F / 7;
+  p = p * t + 1.0F / 5;
+  return p * t + 1.0F / 3;
+}
+LINKED_NEURONS_FN double artanh_tail(double t) {
+  double p = 1.0 / 33;
+  p = p * t + 1.0 / 31;
+  p = p * t + 1.0 / 29;
+  p = p * t + 1.0 / 27;
+  p = p * t + 1.0 / 25;
+  p = p * t + 1.0 / 23;
+  p = p * t + 1.0 / 21;
+  p = p * t + 1.0 / 19;
+  p = p * t + 1.0 / 17;
+  p = p * t + 1.0 / 15;
+  p = p * t + 1.0 / 13;
+  p = p * t + 1.0 / 11;
+  p = p * t + 1.0 / 9;
+  p = p * t + 1.0 / 7;
+  p = p * t + 1.0 / 5;
+  return p * t + 1.0 / 3;
+}
+
+} // namespace detail
+
+/// log(1 + x) = 2 artanh(x / (2 + x)), which compilers vectorise.
+/// Types: float, double. Largest error: 2 units in the last place, near zero too.
+/// Valid range: 0 <= x <= 1; NaN for NaN.
+template <class T>
+LINKED_NEURONS_FN T log1p_of_fraction(T x) {
+#if defined(__CUDA_ARCH__)
+  return ::log1p(x);
+#else
+  const T s = x / (T(2) + x);
+  const T square = s * s;
+  // x - s x = 2 s, but the subtrahend is small: fewer roundings count.
+  return x - (s * x - T(2) * s * square * detail::artanh_tail(square));
+#endif
+}
+
+namespace detail {
+
 /// (sin r - r) / r^3 and (cos r - 1 + r^2 / 2) / r^4 for |r| <= pi / 4, as functions of s = r^2: in
 /// float nearly the best polynomials (least squares, weighted until the errors were alike), in
 /// double Taylor's.

@@ -50,7 +50,7 @@ struct ForwardBlocks {
       const std::int64_t size = std::min(kBlock, args.numel - first);
       const Z z{io.read(args.input, first, size, input), bias.next()};
       const Pair<C*> y = io.destination_halves(args.output, position, size, output);
-      compute(z, weights.next(), y);
+      compute(z, weights.next(), args.number, y);
       if constexpr (Activation::saved == Saved::masks) {
         if (args.masks != nullptr) {
           save_masks<Activation, C>(args.masks, block, z);
@@ -78,14 +78,15 @@ struct ForwardBlocks {
   };
 
   LINKED_NEURONS_FN static void compute(
-      const Z& z, const Pair<const C*>& weights, const Pair<C*>& output) {
+      const Z& z, const Pair<const C*>& weights, double number, const Pair<C*>& output) {
     LINKED_NEURONS_INDEPENDENT
     for (std::int64_t i = 0; i < kBlock; ++i) {
       Pair<C> weight = {};
       if constexpr (Activation::has_weight) {
         weight = {weights.pos[i], weights.neg[i]};
       }
-      const auto y = detail::forward_in_loop<Activation>(z[i], weight);
+      const auto y =
+          detail::forward_in_loop<Activation>(z[i], weight, static_cast<Number<C>>(number));
       output.pos[i] = copy_of(y.pos);
       output.neg[i] = copy_of(y.neg);
     }
@@ -112,7 +113,7 @@ struct ForwardBlocks {
   LINKED_NEURONS_NOINLINE static void compute_far(const Z& z, const Pair<C*>& output) {
     for (std::int64_t i = 0; i < kBlock; ++i) {
       if (is_far(z[i])) {
-        const auto y = detail::forward<Activation>(z[i], Pair<C>{});
+        const auto y = detail::forward<Activation>(z[i], Pair<C>{}, {});
         output.pos[i] = y.pos;
         output.neg[i] = y.neg;
       }
@@ -170,7 +171,7 @@ struct ForwardWeightedBlocks {
     LINKED_NEURONS_INDEPENDENT
     for (std::int64_t i = 0; i < kBlock; ++i) {
       const Pair<float> weight = {weights.pos[i], weights.neg[i]};
-      const auto y = detail::forward<Activation>(load(z[i]), weight);
+      const auto y = detail::forward<Activation>(load(z[i]), weight, {});
       output.pos[i] = copy_of(store<T>(y.pos));
       output.neg[i] = copy_of(store<T>(y.neg));
     }
@@ -230,6 +231,7 @@ struct BackwardBlocks {
     BlockSums<C> neg_sums(target, args.weight.index, begin * kBlock, args.grad_weight.neg);
     BlockSums<C> bias_sums(target, args.bias.index, begin * kBlock, args.grad_bias);
     Block in = {};
+    in.number = args.number;
     if (args.grad_is_uniform) {
       in.grad = io.fill_halves(args.grad, grad);
     }
@@ -295,6 +297,7 @@ struct BackwardBlocks {
     const C* bias;
     Pair<const C*> output;
     Pair<const C*> weights;
+    double number;
     Pair<C*> sums; ///< one an element, of the weights' gradients
   };
 
@@ -331,7 +334,8 @@ struct BackwardBlocks {
       weight = {in.weights.pos[i], in.weights.neg[i]};
     }
     const Pair<C> grad = {in.grad.pos[i], in.grad.neg[i]};
-    grad_z[i] = detail::backward<Activation>(saved, grad, weight);
+    grad_z[i] =
+        detail::backward<Activation>(saved, grad, weight, static_cast<Number<C>>(in.number));
     if constexpr (kWeightGradients) {
       const auto each = detail::weight_gradient<Activation>(saved, grad, weight);
       in.sums.pos[i] += each.pos;
