@@ -5,6 +5,7 @@
 #include <linked_neurons/cpu/block_io.h>
 #include <linked_neurons/cpu/block_masks.h>
 #include <linked_neurons/cpu/block_parameters.h>
+#include <linked_neurons/cpu/far_elements.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -91,31 +92,8 @@ struct ForwardBlocks {
       output.neg[i] = copy_of(y.neg);
     }
     if constexpr (Activation::near_bound != 0) {
-      if (has_far(z)) {
-        compute_far(z, output);
-      }
-    }
-  }
-
-  /// Whether an element is so large that it is not for the loop.
-  LINKED_NEURONS_FN static bool is_far(C z) {
-    return math::abs(z) > static_cast<C>(Activation::near_bound);
-  }
-
-  LINKED_NEURONS_FN static bool has_far(const Z& z) {
-    MaskInt<C> any = 0;
-    for (std::int64_t i = 0; i < kBlock; ++i) {
-      any |= static_cast<MaskInt<C>>(is_far(z[i]));
-    }
-    return any != 0;
-  }
-
-  LINKED_NEURONS_NOINLINE static void compute_far(const Z& z, const Pair<C*>& output) {
-    for (std::int64_t i = 0; i < kBlock; ++i) {
-      if (is_far(z[i])) {
-        const auto y = detail::forward<Activation>(z[i], Pair<C>{}, {});
-        output.pos[i] = y.pos;
-        output.neg[i] = y.neg;
+      if (has_far<Activation, C>(z)) {
+        compute_far<Activation, C>(z, output);
       }
     }
   }
