@@ -16,14 +16,14 @@ struct GatedByDistribution : Activation {
   static constexpr auto saved = Saved::output;
 
  protected:
-  /// \param tail |z| * p(-|z|)
+  /// `tail` is |z| * p(-|z|).
   template <class T>
   LINKED_NEURONS_FN static Pair<T> halves(const T& z, const T& magnitude, const T& tail) {
     const auto zero = constant<T>(0);
     return {where(z > 0, magnitude, zero) - tail, where(z <= 0, magnitude, zero) - tail};
   }
 
-  /// \param slope g'(-|z|); g'(|z|) = 1 - g'(-|z|).
+  /// `slope` is g'(-|z|), and g'(|z|) = 1 - g'(-|z|).
   template <class Condition, class T>
   LINKED_NEURONS_FN static T gradient(
       const Condition& is_pos, const T& slope, const Pair<T>& grad) {
