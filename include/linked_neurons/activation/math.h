@@ -352,8 +352,8 @@ struct SinCos {
 inline constexpr double kSinCosBound = 0x1p19;
 
 /// The sine and the cosine of x, which compilers vectorise.
-/// Types: float, double. Largest error: 2 units in the last place, near the zeros too.
-/// Valid range: |x| <= kSinCosBound; NaN for NaN.
+/// Types: float, double. Largest error: 2 units in the last place in float, 3 in double, near the
+/// zeros too. Valid range: |x| <= kSinCosBound; NaN for NaN.
 template <class T>
 LINKED_NEURONS_FN SinCos<T> sin_cos(T x) {
   using Bits = typename detail::Format<T>::Bits;

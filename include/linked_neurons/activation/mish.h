@@ -17,11 +17,12 @@ struct Mish : Activation {
   template <class T>
   LINKED_NEURONS_FN static Pair<T> forward(const T& z) {
     const T magnitude = abs(z);
-    const T e = exp(-magnitude);
+    const T m = bounded_for_decay(magnitude);
+    const auto decayed = decay(m);
+    const T e = decayed.raised * decayed.low;
     const T a = 1 + 2 * e;
-    const T b = e * (e + 2);
     const T upper = magnitude * (a / (a + 2 * e * e));
-    const T lower = -(bounded_for_decay(magnitude) * b) / (b + 2);
+    const T lower = -(m * decayed.raised * (e + 2)) / (e * (e + 2) + 2) * decayed.low;
     return {where(z > 0, upper, lower), where(z > 0, lower, upper)};
   }
 
