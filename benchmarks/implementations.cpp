@@ -144,6 +144,19 @@ const std::vector<Implementation>& implementations() {
        true,
        by_value,
        [](const Inputs& in) { return composed(in, [](const auto& z) { return at::silu(z); }); }},
+      {"lk_sin_cos",
+       "fused",
+       true,
+       by_value,
+       [](const Inputs& in) { return F::lk_sin_cos(in.x, in.bias); }},
+      {"lk_sin_cos",
+       "composed",
+       true,
+       by_value,
+       [](const Inputs& in) {
+         const at::Tensor z = biased(in);
+         return at::cat({at::sin(z), at::cos(z)}, 1);
+       }},
       {"relu", "torch", false, pointwise, [](const Inputs& in) { return at::relu(in.x); }},
       {"selu", "torch", false, pointwise, [](const Inputs& in) { return at::selu(in.x); }},
       {"bn_relu",

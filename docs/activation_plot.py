@@ -22,15 +22,21 @@ def sigmoid(z):
     return 1 / (1 + np.exp(-z))
 
 
-# name: how the layer is written, g and its derivative
-BASES = {
-    "lk_relu": ("LK-ReLU", lambda z: np.maximum(z, 0), lambda z: 1.0 * (z > 0)),
-    "lk_prelu": ("LK-PReLU", lambda z: np.where(z > 0, z, SLOPE * z),
-                 lambda z: np.where(z > 0, 1, SLOPE)),
-    "lk_selu": ("LK-SELU", lambda z: LAMBDA * np.where(z > 0, z, ALPHA * np.expm1(np.minimum(z, 0))),
-                lambda z: LAMBDA * np.where(z > 0, 1, ALPHA * np.exp(np.minimum(z, 0)))),
-    "lk_swish": ("LK-Swish", lambda z: z * sigmoid(z),
-                 lambda z: sigmoid(z) * (1 + z * sigmoid(-z))),
+def twins(g, derivative):
+    """The halves g(z) and g(-z), each with how it is written, and its derivative."""
+    return ("g(z)", g, derivative), ("g(−z)", lambda z: g(-z), lambda z: -derivative(-z))
+
+
+# name: how the layer is written, and its halves
+LAYERS = {
+    "lk_relu": ("LK-ReLU", twins(lambda z: np.maximum(z, 0), lambda z: 1.0 * (z > 0))),
+    "lk_prelu": ("LK-PReLU", twins(lambda z: np.where(z > 0, z, SLOPE * z),
+                                   lambda z: np.where(z > 0, 1, SLOPE))),
+    "lk_selu": ("LK-SELU", twins(lambda z: LAMBDA * np.where(z > 0, z, ALPHA * np.expm1(np.minimum(z, 0))),
+                                 lambda z: LAMBDA * np.where(z > 0, 1, ALPHA * np.exp(np.minimum(z, 0))))),
+    "lk_swish": ("LK-Swish", twins(lambda z: z * sigmoid(z),
+                                   lambda z: sigmoid(z) * (1 + z * sigmoid(-z)))),
+    "lk_sin_cos": ("LK-SinCos", (("sin z", np.sin, np.cos), ("cos z", np.cos, lambda z: -np.sin(z)))),
 }
 
 # Grey, blue and orange can be read on white and on black; the background is the page's.
@@ -62,16 +68,15 @@ class ActivationPlot(SphinxDirective):
 
     def run(self):
         name = self.arguments[0]
-        title, g, derivative = BASES[name]
+        title, ((pos, g_pos, slope_pos), (neg, g_neg, slope_neg)) = LAYERS[name]
         # Not in docs/, where nothing is generated.
         folder = Path(self.env.app.outdir).parent / "plots"
         folder.mkdir(exist_ok=True)
         plots = (
-            ("pair", f"The two halves of {title}, g(z) and g(-z), for z from -4 to 4",
-             (("g(z)", "-", "#2a7fd4", g), ("g(−z)", "--", "#e07b00", lambda z: g(-z)))),
+            ("pair", f"The two halves of {title}, {pos} and {neg}, for z from -4 to 4",
+             ((pos, "-", "#2a7fd4", g_pos), (neg, "--", "#e07b00", g_neg))),
             ("derivatives", f"The derivatives of the two halves of {title} for z from -4 to 4",
-             (("d/dz g(z)", "-", "#2a7fd4", derivative),
-              ("d/dz g(−z)", "--", "#e07b00", lambda z: -derivative(-z)))),
+             ((f"d/dz {pos}", "-", "#2a7fd4", slope_pos), (f"d/dz {neg}", "--", "#e07b00", slope_neg))),
         )
         row = nodes.paragraph()
         for kind, alt, curves in plots:

@@ -1,7 +1,7 @@
-// The library's activations as lists of types, for GoogleTest's typed tests.
+// The activations as lists of types, for GoogleTest's typed tests.
 #pragma once
 
-#include <linked_neurons/activation/all.h>
+#include "every_activation.h"
 
 #include <gtest/gtest.h>
 
@@ -25,7 +25,7 @@ struct AppendWithoutWeights<testing::Types<Chosen...>, First, Rest...>
 
 #define TESTS_NEXT(A, function, Module) , linked_neurons::activation::A
 using ActivationsWithoutWeights =
-    AppendWithoutWeights<testing::Types<> LINKED_NEURONS_FOR_ALL_ACTIVATIONS(TESTS_NEXT)>::Types;
+    AppendWithoutWeights<testing::Types<> TESTS_FOR_EVERY_ACTIVATION(TESTS_NEXT)>::Types;
 #undef TESTS_NEXT
 
 struct NameOfActivation {

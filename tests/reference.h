@@ -1,7 +1,10 @@
 // What a layer is compared with: LibTorch's own expression for it and that expression's gradients.
 #pragma once
 
+#include "every_activation.h"
+
 #include <linked_neurons/linked_neurons.h>
+#include <linked_neurons/optional.h>
 
 #include <torch/torch.h>
 
@@ -16,6 +19,10 @@ namespace tests {
 
 namespace ln = linked_neurons;
 using at::Tensor;
+
+/// The number that the tests give an activation that has one: nobody's default.
+template <class Activation>
+inline constexpr double kNumber = Activation::has_number ? 0.3 : 0;
 
 /// One half of each layer, by LibTorch's operators; `weight` broadcasts against `z`.
 inline Tensor base(ln::activation::ReLU /*activation*/, const Tensor& z, const Tensor& /*weight*/) {
@@ -32,11 +39,57 @@ inline Tensor base(ln::activation::SELU /*activation*/, const Tensor& z, const T
       at::expm1(at_most_0) * (ln::activation::SELU::kLambda * ln::activation::SELU::kAlpha);
   return at::where(z > 0, z * ln::activation::SELU::kLambda, curved);
 }
+/// At infinity LibTorch multiplies it by 0 and gives NaN; the layers give the limits.
+inline Tensor with_limits(const Tensor& z, const Tensor& y) {
+  return at::where(z.isinf(), at::relu(z), y);
+}
 inline Tensor base(
     ln::activation::Swish /*activation*/, const Tensor& z, const Tensor& /*weight*/) {
-  // At -infinity LibTorch multiplies it by 0 and gives NaN; the layer gives the limit.
-  constexpr double kInfinity = std::numeric_limits<double>::infinity();
-  return at::where(z.eq(-kInfinity), at::zeros_like(z), at::silu(z));
+  return with_limits(z, at::silu(z));
+}
+inline Tensor base(
+    ln::activation::LeakyReLU /*activation*/, const Tensor& z, const Tensor& /*weight*/) {
+  return at::leaky_relu(z, kNumber<ln::activation::LeakyReLU>);
+}
+inline Tensor base(ln::activation::ELU /*activation*/, const Tensor& z, const Tensor& /*weight*/) {
+  const Tensor at_most_0 = at::where(z > 0, at::zeros_like(z), z);
+  return at::where(z > 0, z, at::expm1(at_most_0) * kNumber<ln::activation::ELU>);
+}
+inline Tensor base(ln::activation::GELU /*activation*/, const Tensor& z, const Tensor& /*weight*/) {
+  // Not at::gelu, whose negative tail has no digits.
+  return with_limits(z, z * (at::erfc(z * -0.70710678118654752440) * 0.5));
+}
+inline Tensor base(
+    ln::activation::GELUTanh /*activation*/, const Tensor& z, const Tensor& /*weight*/) {
+  // The smaller of sigmoid(v) and sigmoid(-v), so that the derivative has all digits too.
+  const Tensor v = (z + z * z * z * 0.044715) * 1.59576912160573071176;
+  const Tensor part = z * at::sigmoid(at::where(z > 0, -v, v));
+  return with_limits(z, at::where(z > 0, z - part, part));
+}
+inline Tensor base(
+    ln::activation::Hardswish /*activation*/, const Tensor& z, const Tensor& /*weight*/) {
+  // Not at::hardswish, whose derivative at 3 and -3 depends on LibTorch's version.
+  return at::where(z >= 3, z, at::where(z > -3, z * (z + 3) / 6, at::zeros_like(z)));
+}
+inline Tensor base(ln::activation::Mish /*activation*/, const Tensor& z, const Tensor& /*weight*/) {
+  return with_limits(z, at::mish(z));
+}
+inline Tensor base(
+    ln::activation::Softplus /*activation*/, const Tensor& z, const Tensor& /*weight*/) {
+  // Not at::softplus, which is z beyond 20. Nor |z|, whose derivative at 0 is 0.
+  const Tensor rest = at::log1p(at::exp(at::where(z > 0, -z, z)));
+  return at::where(z > 0, z, at::zeros_like(z)) + rest;
+}
+
+/// Both halves: a base and its negated twin, but of LK-SinCos, which has none.
+template <class Activation>
+ln::Pair<Tensor> both_halves(
+    Activation activation, const Tensor& z, const ln::Pair<Tensor>& weights) {
+  return {base(activation, z, weights.pos), base(activation, -z, weights.neg)};
+}
+inline ln::Pair<Tensor> both_halves(
+    ln::activation::SinCos /*activation*/, const Tensor& z, const ln::Pair<Tensor>& /*weights*/) {
+  return {at::sin(z), at::cos(z)};
 }
 
 /// What a layer computes with besides its input; undefined where it has none.
@@ -57,7 +110,8 @@ template <class Activation>
 Tensor composed(
     const Tensor& x, const ln::Pair<Tensor>& weights, std::int64_t dim, const Tensor& bias = {}) {
   const Tensor z = bias.defined() ? x + broadcast_bias(bias, x, dim) : x;
-  return at::cat({base(Activation{}, z, weights.pos), base(Activation{}, -z, weights.neg)}, dim);
+  const auto y = both_halves(Activation{}, z, weights);
+  return at::cat({y.pos, y.neg}, dim);
 }
 
 /// What a layer's forward and backward pass are given.

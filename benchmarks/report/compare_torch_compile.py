@@ -42,6 +42,7 @@ from network_tables import network_sections
 from runs import Run
 
 ALIASES = {"swish": "silu"}  # what LibTorch calls it
+PAIRS = {"lk_sin_cos": lambda z: (z.sin(), z.cos())}  # that are no function and its negated twin
 PASSES = ("forward", "forward_backward")
 TYPES = {"fp32": torch.float, "bf16": torch.bfloat16, "fp16": torch.half}
 FORMATS = {"nchw": torch.contiguous_format, "nhwc": torch.channels_last}
@@ -113,6 +114,8 @@ def base(layer):
 
 
 def composed(layer, z, *of_each_half):
+    if layer in PAIRS:
+        return torch.cat(PAIRS[layer](z), 1)
     g = base(layer)
     if of_each_half:
         pos, neg = of_each_half
@@ -145,7 +148,7 @@ def measure_layer(args, layer, step, kind, format, sizes):
     expression = functools.partial(composed, layer)
     functions = {"fused": operator(layer), "composed": expression,
                  "compiled": torch.compile(expression, dynamic=False)}
-    if not weights(layer):
+    if not weights(layer) and layer not in PAIRS:
         functions["composed_cat"] = functools.partial(composed_cat, layer)
     grad = torch.randn_like(expression(*inputs))
 

@@ -28,11 +28,12 @@ set(DOXYGEN_EXPAND_ONLY_PREDEF YES)
 set(DOXYGEN_PREDEFINED
     "LINKED_NEURONS_FN=" "TORCH_ARG(T, name)=T name" "LINKED_NEURONS_OPTION(T, name)=public: T name"
     "TORCH_MODULE(Name)=using Name = torch::nn::ModuleHolder<Name##Impl>")
-# What the list of activations becomes.
+# What the lists of activations become.
 set(DOXYGEN_INCLUDE_PATH "${PROJECT_SOURCE_DIR}/include")
 set(DOXYGEN_EXPAND_AS_DEFINED
     LINKED_NEURONS_FOR_ALL_ACTIVATIONS LINKED_NEURONS_FUNCTION LINKED_NEURONS_MODULE
-    LINKED_NEURONS_OPTIONS)
+    LINKED_NEURONS_OPTIONS LINKED_NEURONS_FOR_OPTIONAL_ACTIVATIONS LINKED_NEURONS_OPTIONAL
+    LINKED_NEURONS_NUMBER)
 # Undocumented members too: an activation's are documented once, with their contract.
 set(DOXYGEN_EXTRACT_ALL YES)
 # A struct of options has what its bases have, which are not shown.

@@ -63,7 +63,11 @@ class FunctionOf {
     if constexpr (!Activation::has_weight) {
       keep_output = options.keep_output();
     }
-    return detail::linked<Activation>(input, {{weight...}, bias}, options.dim(), keep_output);
+    detail::Parameters parameters{{weight...}, bias};
+    if constexpr (Activation::has_number) {
+      parameters.number = options.number_of_activation();
+    }
+    return detail::linked<Activation>(input, parameters, options.dim(), keep_output);
   }
 
   /// The same with default options. (A template, so that `{}` in place of `bias` are options.)
@@ -81,7 +85,7 @@ using Function = std::conditional_t<
     FunctionOf<Activation, at::Tensor, at::Tensor>,
     FunctionOf<Activation>>;
 
-/// The function of any activation: `linked<Mish>(x)`.
+/// The function of any activation: `linked<Snake>(x)`.
 template <class Activation>
 inline constexpr Function<Activation> linked = {};
 
@@ -92,6 +96,7 @@ inline constexpr Function<Activation> linked = {};
 /// these are differentiated, the output.
 /// lk_selu: g(x) = lambda * x for x > 0, else lambda * alpha * (e^x - 1). Saves the output.
 /// lk_swish: g(x) = x * sigmoid(x). Saves the output.
+/// lk_sin_cos: (sin(x), cos(x)) in place of (g(x), g(-x)). Saves the output.
 #define LINKED_NEURONS_FUNCTION(A, function, Module) \
   inline constexpr Function<activation::A> function = {};
 LINKED_NEURONS_FOR_ALL_ACTIVATIONS(LINKED_NEURONS_FUNCTION)

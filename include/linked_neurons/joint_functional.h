@@ -85,6 +85,23 @@ at::Tensor joint_convolution(
   return is_batched ? output : output.squeeze(0);
 }
 
+/// What an activation computes with, of a joint layer's options.
+template <class Activation, class Options>
+Parameters joint_parameters(
+    const Pair<at::Tensor>& weight, const at::Tensor& input_bias, const Options& options) {
+  Parameters parameters{weight, input_bias};
+  if constexpr (Activation::has_number) {
+    parameters.number = options.number().value_or(OptionsOf<Activation>().number_of_activation());
+  } else {
+    TORCH_CHECK(
+        !options.number().has_value(),
+        Activation::name,
+        ": expected no number in the options, since the activation has none, got ",
+        *options.number());
+  }
+  return parameters;
+}
+
 inline const std::shared_ptr<const LayerBehind>& linear_layer() {
   static const std::shared_ptr<const LayerBehind> layer = std::make_shared<const LinearLayer>();
   return layer;
@@ -111,7 +128,7 @@ class ConvFunctionOf {
       const Options& options = {}) const {
     return detail::joint_convolution<Activation>(
         input,
-        {{activation_weight...}, options.input_bias()},
+        detail::joint_parameters<Activation>({activation_weight...}, options.input_bias(), options),
         weight,
         bias,
         detail::convolution_of<D>(options, weight));
@@ -134,7 +151,7 @@ class LinearFunctionOf {
       const Options& options = {}) const {
     return detail::joint<Activation>(
         input,
-        {{activation_weight...}, options.input_bias()},
+        detail::joint_parameters<Activation>({activation_weight...}, options.input_bias(), options),
         detail::linear_layer(),
         weight,
         bias,

@@ -209,7 +209,12 @@ class JointImpl : public torch::nn::Cloneable<JointImpl<Activation, OptionsType>
 
   at::Tensor forward(const at::Tensor& input) {
     return Traits::template forward<Activation>(
-        input, {{weight_pos, weight_neg}, input_bias}, weight, bias, options, dim);
+        input,
+        detail::joint_parameters<Activation>({weight_pos, weight_neg}, input_bias, options),
+        weight,
+        bias,
+        options,
+        dim);
   }
 
   void pretty_print(std::ostream& stream) const override {
@@ -220,6 +225,9 @@ class JointImpl : public torch::nn::Cloneable<JointImpl<Activation, OptionsType>
     }
     if (options.input_bias()) {
       stream << ", input_bias=true";
+    }
+    if (options.number().has_value()) {
+      stream << ", number=" << *options.number();
     }
     if (weight_pos.defined()) {
       stream << ", weight_pos=" << weight_pos.sizes();

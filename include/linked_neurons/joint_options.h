@@ -13,6 +13,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 namespace linked_neurons {
@@ -59,6 +60,9 @@ struct LinkedConvOptions {
   /// activation: in place of the bias of the layer in front, at less cost.
   TORCH_ARG(bool, input_bias) = false;
 
+  /// The number of an activation that has one (`LKELUOptions().alpha()`); without it the default.
+  TORCH_ARG(std::optional<double>, number) = std::nullopt;
+
   /// As in `LinkedWeightsOptions`, for an activation with weights.
   TORCH_ARG(std::int64_t, num_parameters) = 1;
   TORCH_ARG(std::vector<std::int64_t>, shape);
@@ -86,6 +90,9 @@ struct LinkedLinearOptions {
   /// As in `LinkedConvOptions`.
   TORCH_ARG(bool, input_bias) = false;
 
+  /// The number of an activation that has one (`LKELUOptions().alpha()`); without it the default.
+  TORCH_ARG(std::optional<double>, number) = std::nullopt;
+
   /// As in `LinkedWeightsOptions`, for an activation with weights.
   TORCH_ARG(std::int64_t, num_parameters) = 1;
   TORCH_ARG(std::vector<std::int64_t>, shape);
@@ -106,6 +113,9 @@ struct LinkedConvFuncOptions {
 
   /// One number a channel, added to the input before the activation; undefined for none.
   TORCH_ARG(at::Tensor, input_bias);
+
+  /// The number of an activation that has one; without it the default.
+  TORCH_ARG(std::optional<double>, number) = std::nullopt;
 };
 
 using LinkedConv1dFuncOptions = LinkedConvFuncOptions<1>;
@@ -116,6 +126,7 @@ using LinkedConv3dFuncOptions = LinkedConvFuncOptions<3>;
 struct LinkedLinearFuncOptions {
   /// As in `LinkedConvFuncOptions`.
   TORCH_ARG(at::Tensor, input_bias);
+  TORCH_ARG(std::optional<double>, number) = std::nullopt;
 };
 
 } // namespace functional

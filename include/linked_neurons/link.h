@@ -67,6 +67,9 @@ auto joined(const LinkedImpl<Activation>& activation, const Layer& layer) {
         .shape(activation.options.shape())
         .init(activation.options.init());
   }
+  if constexpr (Activation::has_number) {
+    options.number(activation.options.number_of_activation());
+  }
   return std::make_shared<Impl>(options, activation, layer);
 }
 

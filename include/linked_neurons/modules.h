@@ -143,6 +143,9 @@ class LinkedImpl : public torch::nn::Cloneable<LinkedImpl<Activation>> {
         stream << "shape=" << at::IntArrayRef(options.shape()) << ", ";
       }
     }
+    if constexpr (Activation::has_number) {
+      stream << Activation::number_name << "=" << options.number_of_activation() << ", ";
+    }
     stream << "dim=" << options.dim();
     if (options.bias() > 0) {
       stream << ", bias=" << options.bias();
@@ -183,7 +186,7 @@ class LinkedImpl : public torch::nn::Cloneable<LinkedImpl<Activation>> {
 /// `ModuleHolder` of `LinkedImpl`, for any activation.
 ///
 /// ```cpp
-/// linked_neurons::Linked<Mish> layer(linked_neurons::LinkedOptions().dim(1));
+/// linked_neurons::Linked<Snake> layer(linked_neurons::OptionsOf<Snake>().dim(1));
 /// ```
 template <class Activation>
 class Linked : public torch::nn::ModuleHolder<LinkedImpl<Activation>> {

@@ -116,9 +116,26 @@ struct LinkedWeightsOptions : detail::DimOption<LinkedWeightsOptions>,
   TORCH_ARG(double, init) = 0.25;
 };
 
+/// Options of the linked layer of an activation with a number of its own, with an option of its
+/// name (`LINKED_NEURONS_NUMBER`).
+///
+/// ```cpp
+/// LKELU layer(LKELUOptions().alpha(0.5));
+/// ```
+template <class Activation>
+struct LinkedNumberOptions : detail::DimOption<LinkedNumberOptions<Activation>>,
+                             detail::BiasOption<LinkedNumberOptions<Activation>>,
+                             detail::KeepOutputOption<LinkedNumberOptions<Activation>>,
+                             Activation::template NumberOption<LinkedNumberOptions<Activation>> {
+  using detail::DimOption<LinkedNumberOptions>::DimOption;
+};
+
 /// The options of an activation's layer.
 template <class Activation>
-using OptionsOf = std::conditional_t<Activation::has_weight, LinkedWeightsOptions, LinkedOptions>;
+using OptionsOf = std::conditional_t<
+    Activation::has_weight,
+    LinkedWeightsOptions,
+    std::conditional_t<Activation::has_number, LinkedNumberOptions<Activation>, LinkedOptions>>;
 
 namespace functional {
 
@@ -142,10 +159,32 @@ struct LinkedWeightsFuncOptions : detail::DimOption<LinkedWeightsFuncOptions>, d
       : DimOption(layer.dim()), FromLayer(layer.bias()) {}
 };
 
+/// Options of the function of an activation with a number of its own. A layer's options convert to
+/// them.
+template <class Activation>
+struct LinkedNumberFuncOptions
+    : detail::DimOption<LinkedNumberFuncOptions<Activation>>,
+      detail::KeepOutputOption<LinkedNumberFuncOptions<Activation>>,
+      detail::FromLayer,
+      Activation::template NumberOption<LinkedNumberFuncOptions<Activation>> {
+  using detail::DimOption<LinkedNumberFuncOptions>::DimOption;
+
+  /* implicit */ LinkedNumberFuncOptions(const LinkedNumberOptions<Activation>& layer)
+      : FromLayer(layer.bias()) {
+    this->dim(layer.dim()).keep_output(layer.keep_output());
+    this->number_of_activation() = layer.number_of_activation();
+  }
+};
+
 /// The options of an activation's function.
 template <class Activation>
-using FuncOptionsOf =
-    std::conditional_t<Activation::has_weight, LinkedWeightsFuncOptions, LinkedFuncOptions>;
+using FuncOptionsOf = std::conditional_t<
+    Activation::has_weight,
+    LinkedWeightsFuncOptions,
+    std::conditional_t<
+        Activation::has_number,
+        LinkedNumberFuncOptions<Activation>,
+        LinkedFuncOptions>>;
 
 } // namespace functional
 

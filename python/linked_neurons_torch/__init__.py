@@ -28,11 +28,11 @@ if _torch_version < OLDEST_TORCH:
 from . import functional  # noqa: E402
 from ._move_bias import move_bias  # noqa: E402
 from ._operators import load, settle_allocator  # noqa: E402
-from .modules import LinkedLayer, LKPReLU, LKReLU, LKSELU, LKSiLU, LKSwish  # noqa: E402
+from .modules import LinkedLayer, LKPReLU, LKReLU, LKSELU, LKSiLU, LKSinCos, LKSwish  # noqa: E402
 
 __all__ = [
-    "LinkedLayer", "LKPReLU", "LKReLU", "LKSELU", "LKSiLU", "LKSwish", "cmake_prefix_path", "functional", "load",
-    "move_bias", "settle_allocator",
+    "LinkedLayer", "LKPReLU", "LKReLU", "LKSELU", "LKSiLU", "LKSinCos", "LKSwish", "cmake_prefix_path", "functional",
+    "load", "move_bias", "settle_allocator",
 ]
 __version__ = _version("linked-neurons-torch")
 

@@ -40,6 +40,11 @@ def lk_swish(x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: b
     return _linked(x, _silu(z), _silu(-z), dim)
 
 
+def lk_sin_cos(x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False) -> Tensor:
+    z = _biased("lk_sin_cos", x, bias, dim)
+    return _linked(x, z.sin(), z.cos(), dim)
+
+
 def _silu(z: Tensor) -> Tensor:
     # The limit at -infinity, where PyTorch's own gives NaN.
     return torch.where(z == float("-inf"), 0.0, F.silu(z))

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from . import _operators
 
-__all__ = ["lk_prelu", "lk_relu", "lk_selu", "lk_silu", "lk_swish"]
+__all__ = ["lk_prelu", "lk_relu", "lk_selu", "lk_silu", "lk_sin_cos", "lk_swish"]
 
 
 def lk_relu(x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False) -> Tensor:
@@ -78,6 +78,19 @@ def lk_swish(x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: b
     if not torch.jit.is_scripting():
         _operators.load()
     return _operators.layers.lk_swish(x, bias, dim, keep_output)
+
+
+def lk_sin_cos(x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False) -> Tensor:
+    """LK-SinCos: (sin(x), cos(x)) in place of (g(x), g(-x)).
+
+    Shapes: ``x`` (..., C, ...) with C at axis ``dim``; ``bias`` (C); the result (..., 2C, ...).
+
+    >>> lk_sin_cos(torch.tensor([[-1.0, 3.0]]))
+    tensor([[-0.8415,  0.1411,  0.5403, -0.9900]])
+    """
+    if not torch.jit.is_scripting():
+        _operators.load()
+    return _operators.layers.lk_sin_cos(x, bias, dim, keep_output)
 
 
 lk_silu = lk_swish

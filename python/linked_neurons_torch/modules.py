@@ -9,7 +9,7 @@ from torch.nn import Parameter
 
 from . import _operators, functional
 
-__all__ = ["LKPReLU", "LKReLU", "LKSELU", "LKSiLU", "LKSwish", "LinkedLayer"]
+__all__ = ["LKPReLU", "LKReLU", "LKSELU", "LKSiLU", "LKSinCos", "LKSwish", "LinkedLayer"]
 
 
 class LinkedLayer(torch.nn.Module):
@@ -194,6 +194,24 @@ class LKSwish(_WithoutWeights):
 
     def forward(self, input: Tensor) -> Tensor:
         return functional.lk_swish(input, self.bias, self._dim_of(input), self.keep_output)
+
+
+class LKSinCos(_WithoutWeights):
+    """LK-SinCos: (sin(x), cos(x)) along the channel axis, deep Fourier features.
+
+    Shapes: input (..., C, ...) with C at axis ``dim``, output (..., 2C, ...). Parameters: ``bias`` (C), if
+    asked for.
+
+    Args:
+        dim, bias: see :class:`LinkedLayer`.
+        keep_output: changes nothing: the output is saved for backward either way.
+
+    >>> LKSinCos()(torch.randn(8, 16, 32, 32)).shape
+    torch.Size([8, 32, 32, 32])
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        return functional.lk_sin_cos(input, self.bias, self._dim_of(input), self.keep_output)
 
 
 LKSiLU = LKSwish

@@ -102,6 +102,7 @@
 #define verify(assertion)
 
 #include <linked_neurons/linked_neurons.h>
+#include <linked_neurons/optional.h>
 #include <linked_neurons/settle_allocator.h>
 
 namespace {

@@ -29,8 +29,7 @@ inline constexpr Backend cpu_backend = {
       ln::detail::cpu::backward<Activation>(args, type, kTarget, cache<kNontemporal>());
     },
     [](const BackwardArguments& args, at::ScalarType type, at::Device /*device*/) {
-      ln::detail::cpu::backward<ln::detail::FromInput<Activation>>(
-          args, type, kTarget, cache<kNontemporal>());
+      ln::detail::cpu::backward_from_input<Activation>(args, type, kTarget, cache<kNontemporal>());
     },
     ln::detail::cpu::backend<Activation>.mask_layout};
 
@@ -93,6 +92,6 @@ std::vector<NamedBackend> backends() {
 
 #define TESTS_DEFINE(A, function, Module) \
   template std::vector<NamedBackend> backends<ln::activation::A>();
-LINKED_NEURONS_FOR_ALL_ACTIVATIONS(TESTS_DEFINE)
+TESTS_FOR_EVERY_ACTIVATION(TESTS_DEFINE)
 
 } // namespace tests

@@ -2,7 +2,8 @@
 // executed on the host. Compiled once, in backends.cpp, for all test programs.
 #pragma once
 
-#include <linked_neurons/activation/all.h>
+#include "every_activation.h"
+
 #include <linked_neurons/kernel/backend.h>
 
 #include <string>
@@ -24,7 +25,7 @@ std::vector<NamedBackend> backends();
 
 #define TESTS_DECLARE(A, function, Module) \
   extern template std::vector<NamedBackend> backends<ln::activation::A>();
-LINKED_NEURONS_FOR_ALL_ACTIVATIONS(TESTS_DECLARE)
+TESTS_FOR_EVERY_ACTIVATION(TESTS_DECLARE)
 #undef TESTS_DECLARE
 
 } // namespace tests

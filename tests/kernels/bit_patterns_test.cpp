@@ -6,15 +6,18 @@
 #include "backends.h"
 #include "contract.h"
 
+#include <linked_neurons/activation/normal_tail.h>
 #include <linked_neurons/cuda/int_divider.h>
 #include <linked_neurons/detail/run.h>
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <string>
 #include <type_traits>
+#include <utility>
 
 namespace tests {
 namespace {
@@ -40,14 +43,55 @@ long double exact(ln::activation::Swish /*activation*/, long double z) {
   }
   return z > 0 ? z / (1 + std::exp(-z)) : z * std::exp(z) / (1 + std::exp(z));
 }
+long double exact(ln::activation::ELU /*activation*/, long double z) {
+  return z > 0 ? z : kNumber<ln::activation::ELU> * std::expm1(z);
+}
+long double exact(ln::activation::GELU /*activation*/, long double z) {
+  const long double y = z / 2 * std::erfc(-z / std::sqrt(2.0L));
+  return std::isnan(y) && !std::isnan(z) ? 0 : y; // at -infinity
+}
+long double exact(ln::activation::GELUTanh /*activation*/, long double z) {
+  const long double slope = std::sqrt(8 / std::acos(-1.0L));
+  const long double y = z / (1 + std::exp(-slope * (z + 0.044715 * z * z * z)));
+  return std::isnan(y) && !std::isnan(z) ? 0 : y; // at -infinity
+}
+long double exact(ln::activation::Hardswish /*activation*/, long double z) {
+  return z >= 3 ? z : z > -3 ? z * (z + 3) / 6 : 0;
+}
+long double exact(ln::activation::LeakyReLU /*activation*/, long double z) {
+  return z > 0 ? z : kNumber<ln::activation::LeakyReLU> * z;
+}
+long double exact(ln::activation::Mish /*activation*/, long double z) {
+  return z < -20000 ? 0 : z * std::tanh(std::log1p(std::exp(z)));
+}
+long double exact(ln::activation::Softplus /*activation*/, long double z) {
+  return (z > 0 ? z : 0) + std::log1p(std::exp(-std::fabs(z)));
+}
+
+/// Both halves of the layer.
+template <class Activation>
+auto exact_halves(Activation activation, long double z) {
+  const auto pos = exact(activation, z);
+  return ln::Pair<decltype(pos)>{pos, exact(activation, -z)};
+}
+ln::Pair<long double> exact_halves(ln::activation::SinCos /*activation*/, long double z) {
+  return {std::sin(z), std::cos(z)};
+}
 
 template <class Activation>
 Results run(const Backend& backend, const Tensor& x, const Tensor& grad, bool keep_output = false) {
   const auto kind = ln::detail::ParameterShape::one;
+  const ln::detail::Parameters parameters{{}, {}, kNumber<Activation>};
   const auto forwarded =
-      ln::detail::run_forward<Activation>(&backend, x, {}, kind, 1, !keep_output);
+      ln::detail::run_forward<Activation>(&backend, x, parameters, kind, 1, !keep_output);
   const ln::detail::SavedForBackward saved{
-      forwarded.output, forwarded.masks, forwarded.mask_layout, {}, kind, 1, {}};
+      Activation::saved == ln::Saved::input ? x : forwarded.output,
+      forwarded.masks,
+      forwarded.mask_layout,
+      parameters,
+      kind,
+      1,
+      {}};
   const auto gradients =
       ln::detail::run_backward<Activation>(backend, grad, saved, ln::detail::layout_of(x, 1));
   return {forwarded.output, gradients.input};
@@ -104,37 +148,43 @@ void check_units(const Tensor& x, const Tensor& nearest, const Tensor& rest) {
     const Tensor error = (results.output.to(at::kDouble) - nearest - rest).abs();
     const Tensor both_infinite = results.output.isinf().logical_and(nearest.to(type).isinf());
     expect_none(
-        (error <= output_bound(nearest, type)).logical_or(both_infinite).logical_not(),
+        (error <= output_bound(contract_of<Activation>(), nearest, type))
+            .logical_or(both_infinite)
+            .logical_not(),
         results.output.to(at::kDouble),
         nearest,
         name + " " + c10::toString(type));
   }
 }
 
-TYPED_TEST(BitPatterns, FloatWithin4Units) {
+TYPED_TEST(BitPatterns, FloatWithinItsUnits) {
   const Tensor x = samples(at::kFloat);
-  const Tensor z = at::cat({x, -x}, 1).to(at::kDouble);
-  const Tensor nearest = base(TypeParam{}, z, {});
+  const Tensor nearest = composed<TypeParam>(x.to(at::kDouble), {}, 1);
   check_units<TypeParam>(x, nearest, at::zeros_like(nearest));
 }
 
-TYPED_TEST(BitPatterns, DoubleWithin4Units) {
-  using Value = decltype(exact(TypeParam{}, 0.0L));
-  if constexpr (std::is_same_v<Value, NoFormula>) {
+TYPED_TEST(BitPatterns, DoubleWithinItsUnits) {
+  using Value = decltype(exact_halves(TypeParam{}, 0.0L));
+  if constexpr (std::is_same_v<Value, ln::Pair<NoFormula>>) {
     GTEST_SKIP() << "exact() has no formula of " << TypeParam::name;
   } else {
     const Tensor x = samples(at::kDouble);
-    const Tensor z = at::cat({x, -x}, 1);
     // The exact result in two doubles: its nearest, and the rest.
-    Tensor nearest = at::empty_like(z);
-    Tensor rest = at::empty_like(z);
-    for (int64_t i = 0; i < z.numel(); ++i) {
-      const Value value = exact(TypeParam{}, z.data_ptr<double>()[i]);
-      nearest.data_ptr<double>()[i] = static_cast<double>(value);
-      rest.data_ptr<double>()[i] =
-          static_cast<double>(std::isinf(value) ? 0.0L : value - static_cast<double>(value));
-    }
-    check_units<TypeParam>(x, nearest, rest);
+    const auto split = [&x](auto half) {
+      Tensor nearest = at::empty_like(x);
+      Tensor rest = at::empty_like(x);
+      for (int64_t i = 0; i < x.numel(); ++i) {
+        const long double value = half(exact_halves(TypeParam{}, x.data_ptr<double>()[i]));
+        nearest.data_ptr<double>()[i] = static_cast<double>(value);
+        rest.data_ptr<double>()[i] =
+            static_cast<double>(std::isinf(value) ? 0.0L : value - static_cast<double>(value));
+      }
+      return std::pair(nearest, rest);
+    };
+    const auto pos = split([](const Value& y) { return y.pos; });
+    const auto neg = split([](const Value& y) { return y.neg; });
+    check_units<TypeParam>(
+        x, at::cat({pos.first, neg.first}, 1), at::cat({pos.second, neg.second}, 1));
   }
 }
 
@@ -206,6 +256,73 @@ TEST(Math, ExponentialsWithin2Units) {
   EXPECT_EQ(ln::math::expm1(infinity), infinity);
   EXPECT_TRUE(std::isnan(ln::math::exp(std::nanf(""))));
   EXPECT_TRUE(std::isnan(ln::math::expm1(std::nanf(""))));
+}
+
+/// |x|, its neighbours in the type and their negatives, against the C library in long double.
+template <class T>
+void check_sin_cos(T x) {
+  constexpr T kInfinity = std::numeric_limits<T>::infinity();
+  const int units = std::is_same_v<T, float> ? 2 : 3;
+  const auto within = [&](T actual, long double expected) {
+    const T rounded = static_cast<T>(std::fabs(expected));
+    const T unit = std::max(
+        std::nextafter(rounded, kInfinity) - rounded, std::numeric_limits<T>::denorm_min());
+    return std::fabs(actual - expected) <= units * static_cast<long double>(unit);
+  };
+  for (const T at : {x, -x, std::nextafter(x, kInfinity), -std::nextafter(x, T(0))}) {
+    const auto [sine, cosine] = ln::math::sin_cos(at);
+    EXPECT_TRUE(within(sine, std::sin(static_cast<long double>(at)))) << at << ": " << sine;
+    EXPECT_TRUE(within(cosine, std::cos(static_cast<long double>(at)))) << at << ": " << cosine;
+  }
+}
+
+TEST(Math, SineAndCosineWithin2UnitsInFloatAnd3InDouble) {
+  const long double half_pi = std::acos(-1.0L) / 2;
+  const auto check = [](long double x) {
+    check_sin_cos(static_cast<float>(x));
+    check_sin_cos(static_cast<double>(x));
+  };
+  for (int i = 0; i < 100000; ++i) {
+    check(half_pi * (3 * i)); // up to the bound, where digits cancel
+    check(half_pi * (0.5L + 3 * i));
+    check(i * 3.1e-5L);
+    check(i * 5.1234567L);
+  }
+  for (long double x = 5; x > 1e-310L; x /= 3) {
+    check_sin_cos(static_cast<double>(x));
+  }
+  check(ln::math::kSinCosBound * (1 - 0x1p-52));
+  EXPECT_TRUE(std::signbit(ln::math::sin_cos(-0.0F).sin));
+  EXPECT_FALSE(std::signbit(ln::math::sin_cos(0.0).sin));
+  EXPECT_TRUE(std::isnan(ln::math::sin_cos(std::nanf("")).sin));
+  EXPECT_TRUE(std::isnan(ln::math::sin_cos(std::nan("")).cos));
+}
+
+TEST(Math, LogarithmWithin2AndNormalTailWithin6Units) {
+  const auto check = [](auto zero) {
+    using T = decltype(zero);
+    const auto within = [](T actual, long double expected, int units) {
+      const auto magnitude = std::max<long double>(expected, std::numeric_limits<T>::min());
+      const long double unit =
+          std::numeric_limits<T>::epsilon() * std::exp2(std::floor(std::log2(magnitude)));
+      return std::fabs(actual - expected) <= units * unit;
+    };
+    for (int i = 0; i <= 40000; ++i) {
+      const T fraction = static_cast<T>(i) / 40000;
+      for (const T x : {fraction, fraction * fraction * fraction * fraction * T(1e-7)}) {
+        const long double expected = std::log1p(static_cast<long double>(x));
+        EXPECT_TRUE(within(ln::math::log1p_of_fraction(x), expected, 2)) << x;
+      }
+      const T x = fraction * 39;
+      const long double expected = std::erfc(static_cast<long double>(x) / std::sqrt(2.0L)) / 2;
+      EXPECT_TRUE(within(ln::math::normal_tail(x), expected, 6)) << x;
+    }
+    EXPECT_EQ(ln::math::normal_tail(std::numeric_limits<T>::infinity()), 0);
+    EXPECT_TRUE(std::isnan(ln::math::normal_tail(std::numeric_limits<T>::quiet_NaN())));
+    EXPECT_TRUE(std::isnan(ln::math::log1p_of_fraction(std::numeric_limits<T>::quiet_NaN())));
+  };
+  check(0.0F);
+  check(0.0);
 }
 
 TEST(IntDivider, DividesLikeTheProcessor) {

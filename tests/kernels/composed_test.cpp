@@ -23,14 +23,14 @@ struct ComposedPath {
 };
 
 const std::vector<ComposedPath> kComposedPaths = {
-#define TESTS_PATH(A, function, Module)                                     \
-  {ln::activation::A::name,                                                 \
-   contract_of<ln::activation::A>(),                                        \
-   [](const Tensor& x, const ln::Pair<Tensor>& weights, std::int64_t dim) { \
-     return ln::detail::composed::forward<ln::activation::A>(               \
-         x, {weights, {}}, ln::detail::ParameterShape::one, dim);           \
+#define TESTS_PATH(A, function, Module)                                                       \
+  {ln::activation::A::name,                                                                   \
+   contract_of<ln::activation::A>(),                                                          \
+   [](const Tensor& x, const ln::Pair<Tensor>& weights, std::int64_t dim) {                   \
+     return ln::detail::composed::forward<ln::activation::A>(                                 \
+         x, {weights, {}, kNumber<ln::activation::A>}, ln::detail::ParameterShape::one, dim); \
    }},
-    LINKED_NEURONS_FOR_ALL_ACTIVATIONS(TESTS_PATH)
+    TESTS_FOR_EVERY_ACTIVATION(TESTS_PATH)
 #undef TESTS_PATH
 };
 

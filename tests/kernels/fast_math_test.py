@@ -41,13 +41,27 @@ def slope_of_swish(z):
     return sigmoid(z) * (1 + z * (1 - sigmoid(z)))
 
 
-# g and its derivative, for finite numbers.
+def sine(z):
+    return math.sin(z) if math.isfinite(z) else math.nan
+
+
+def cosine(z):
+    return math.cos(z) if math.isfinite(z) else math.nan
+
+
+def twins(g, slope):
+    """The usual pair, g(z) and g(-z), and the derivatives of both."""
+    return (g, lambda z, a: g(-z, a)), (slope, lambda z, a: -slope(-z, a))
+
+
+# Both halves as functions of z and their weight, and the derivatives of these at finite numbers.
 LAYERS = {
-    "lk_relu": (lambda z, a: max(z, 0.0), lambda z, a: float(z > 0)),
-    "lk_prelu": (lambda z, a: z if z > 0 else a * z, lambda z, a: 1.0 if z > 0 else a),
-    "lk_selu": (lambda z, a: LAMBDA * z if z > 0 else LAMBDA * ALPHA * math.expm1(z),
-                lambda z, a: LAMBDA if z > 0 else LAMBDA * ALPHA * math.exp(z)),
-    "lk_swish": (lambda z, a: z * sigmoid(z) if z > -math.inf else 0.0, lambda z, a: slope_of_swish(z)),
+    "lk_relu": twins(lambda z, a: max(z, 0.0), lambda z, a: float(z > 0)),
+    "lk_prelu": twins(lambda z, a: z if z > 0 else a * z, lambda z, a: 1.0 if z > 0 else a),
+    "lk_selu": twins(lambda z, a: LAMBDA * z if z > 0 else LAMBDA * ALPHA * math.expm1(z),
+                     lambda z, a: LAMBDA if z > 0 else LAMBDA * ALPHA * math.exp(z)),
+    "lk_swish": twins(lambda z, a: z * sigmoid(z) if z > -math.inf else 0.0, lambda z, a: slope_of_swish(z)),
+    "lk_sin_cos": ((lambda z, a: sine(z), lambda z, a: cosine(z)), (lambda z, a: cosine(z), lambda z, a: -sine(z))),
 }
 
 
@@ -63,18 +77,18 @@ def errors(lines):
     for line in lines:
         layer, *numbers = line.split()
         x, pos, neg, grad = map(float.fromhex, numbers)
-        g, slope = LAYERS[layer]
+        halves, slopes = LAYERS[layer]
         good = True
-        for actual, z, weight in ((pos, x, WEIGHTS[0]), (neg, -x, WEIGHTS[1])):
-            expected = math.nan if math.isnan(z) else g(z, weight)
+        for actual, half, weight in zip((pos, neg), halves, WEIGHTS):
+            expected = math.nan if math.isnan(x) else half(x, weight)
             unit = 0.0
-            if layer in ("lk_selu", "lk_swish") and expected and math.isfinite(expected):
+            if layer not in ("lk_relu", "lk_prelu") and expected and math.isfinite(expected):
                 unit = max(2.0**(math.frexp(expected)[1] - 24), 2.0**-126)
             good &= is_close(actual, expected, 4 * unit)
-            if layer == "lk_prelu" and not math.isnan(z):
+            if layer == "lk_prelu" and not math.isnan(x):
                 good &= math.copysign(1, actual) == math.copysign(1, expected)
         if math.isfinite(x):
-            expected = ARRIVING[0] * slope(x, WEIGHTS[0]) - ARRIVING[1] * slope(-x, WEIGHTS[1])
+            expected = sum(arriving * slope(x, weight) for arriving, slope, weight in zip(ARRIVING, slopes, WEIGHTS))
             good &= is_close(grad, expected, 4 * 2.0**-23 * 1.8 * sum(map(abs, ARRIVING)))
         elif layer == "lk_relu" and math.isnan(x):
             good &= grad == ARRIVING[0] - ARRIVING[1]

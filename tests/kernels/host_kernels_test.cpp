@@ -22,7 +22,7 @@ template <class Activation>
 Results run(const Arguments& arguments) {
   const Backend& backend = *backends<Activation>()[0].backend;
   const auto& [x, grad, given_dim, given, weight_sizes] = arguments;
-  const ln::detail::Parameters parameters{given.weight, given.bias};
+  const ln::detail::Parameters parameters{given.weight, given.bias, kNumber<Activation>};
   const auto dim = ln::detail::check_input(Activation::name, x, given_dim);
   auto kind = ln::detail::ParameterShape::one;
   if constexpr (Activation::has_weight) {
@@ -31,7 +31,7 @@ Results run(const Arguments& arguments) {
   const auto forwarded =
       ln::detail::run_forward<Activation>(&backend, x, parameters, kind, dim, /*keep_masks=*/true);
   const ln::detail::SavedForBackward saved{
-      forwarded.output,
+      Activation::saved == ln::Saved::input ? x : forwarded.output,
       forwarded.masks,
       forwarded.mask_layout,
       parameters,
@@ -40,7 +40,7 @@ Results run(const Arguments& arguments) {
       {Activation::has_weight, parameters.bias.defined()}};
   const auto gradients = ln::detail::run_backward<Activation>(
       backend, grad, saved, ln::detail::layout_of(x.sizes(), forwarded.strides, dim));
-  const auto& [grad_weight, grad_bias] = gradients.parameters;
+  const auto& [grad_weight, grad_bias, number] = gradients.parameters;
   return {forwarded.output, gradients.input, grad_weight, grad_bias};
 }
 
@@ -70,7 +70,7 @@ const std::vector<HostLayer> kHostLayers = [] {
   std::vector<HostLayer> all;
   for (const bool has_bias : {false, true}) {
 #define TESTS_LAYER(A, function, Module) all.push_back(host_layer<ln::activation::A>(has_bias));
-    LINKED_NEURONS_FOR_ALL_ACTIVATIONS(TESTS_LAYER)
+    TESTS_FOR_EVERY_ACTIVATION(TESTS_LAYER)
 #undef TESTS_LAYER
   }
   return all;

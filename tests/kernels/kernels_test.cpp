@@ -48,6 +48,7 @@ struct Activation {
   Contract contract;
   ln::Saved saved;
   bool output_tells_masks;
+  double number;
   std::vector<NamedBackend> (*backends)();
 };
 
@@ -57,8 +58,9 @@ const std::vector<Activation> kActivations = {
    contract_of<ln::activation::A>(),          \
    ln::activation::A::saved,                  \
    ln::activation::A::output_tells_masks,     \
+   kNumber<ln::activation::A>,                \
    &backends<ln::activation::A>},
-    LINKED_NEURONS_FOR_ALL_ACTIVATIONS(TESTS_ACTIVATION)
+    TESTS_FOR_EVERY_ACTIVATION(TESTS_ACTIVATION)
 #undef TESTS_ACTIVATION
 };
 
@@ -261,7 +263,7 @@ class GuardedRun {
     args.grad = grad_.tensor.data_ptr();
     args.grad_is_uniform = case_.grad_is_uniform;
     const bool from_input = asked.from == From::input;
-    if (from_input) {
+    if (from_input || case_.activation.saved == ln::Saved::input) {
       args.input_or_output = input_.tensor.data_ptr();
     } else if (
         case_.activation.saved == ln::Saved::output || wanted.weight ||
@@ -306,6 +308,7 @@ class GuardedRun {
     args.row = case_.shape.channels * case_.shape.inner;
     args.weight = {{address(weight_.pos), address(weight_.neg)}, index};
     args.bias = {address(bias_), index};
+    args.number = case_.activation.number;
   }
 
   Case case_;

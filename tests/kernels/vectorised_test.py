@@ -1,6 +1,6 @@
 """Whether the compiler has made vectors of the CPU loops: disassembles the compiled layers.
 
-    vectorised_test.py activation/all.h layers.cpp.o [unittest's options]
+    vectorised_test.py activation/all.h activation/optional.h -- OBJECT...
 
 Each loop, of each layer, number type and processor, is a named case. It has to have instructions on whole registers,
 and none that a compiler writes where it takes the elements one by one: arithmetic of single floating-point numbers,
@@ -15,6 +15,8 @@ from pathlib import Path
 
 # Activations that use a function of the C library that takes one element at a time (see math.h): they have no vectors.
 ONE_BY_ONE = ()
+# Those whose backward starts from the input, and which need no other loop for that.
+FROM_INPUT = ("Hardswish", "Mish")
 NUMBERS = ("float", "double")
 REGISTERS = {"avx2": "%ymm", "avx512": "%zmm"}
 SCALAR = re.compile(r"v(add|sub|mul|div|fn?m(add|sub)\w+|sqrt)s[sd] |movzwl +\S*\(|sh[lr]x? +%cl,")
@@ -52,7 +54,7 @@ def add_case(loop, target):
 def add_cases(activation, found):
     """The loops that every activation has, and those that only some have: with the gradients of weights, and of 16-bit
     numbers that are not converted."""
-    from_input = f"Recomputed<{activation}>"
+    from_input = activation if activation in FROM_INPUT else f"Recomputed<{activation}>"
     loops = {f"{loop}>" for number in NUMBERS for loop in (f"ForwardBlocks<{activation}, {number}",
                                                            f"BackwardBlocks<{activation}, {number}, false",
                                                            f"BackwardBlocks<{from_input}, {number}, false")}
@@ -63,8 +65,11 @@ def add_cases(activation, found):
 
 
 if __name__ == "__main__":
-    all_activations = Path(sys.argv.pop(1)).read_text()
-    Vectorised.functions = functions(sys.argv.pop(1))
+    split = sys.argv.index("--")
+    all_activations = "".join(Path(path).read_text() for path in sys.argv[1:split])
+    for path in sys.argv[split + 1:]:
+        Vectorised.functions.update(functions(path))
+    sys.argv[1:] = []
     found = {loop[1] for name in Vectorised.functions if (loop := re.search(r"run_\w+<(\w+<.*>) >\(", name))}
     for activation in re.findall(r"^ +use\((\w+), \w+, \w+\)", all_activations, re.M):
         if activation not in ONE_BY_ONE:

@@ -2,8 +2,8 @@
 // alike.
 #pragma once
 
-#include "gelu.h"
 #include "layer.h"
+#include "snake.h"
 
 #include <gtest/gtest.h>
 
@@ -12,9 +12,9 @@
 namespace tests {
 
 inline const std::vector<Layer> kEveryLayer = [] {
-  std::vector<Layer> all = kLibraryLayers;
-  all.push_back(layer<LKGelu>(false));
-  all.push_back(layer<LKGelu>(true));
+  std::vector<Layer> all = kBuiltInLayers;
+  all.push_back(layer<Snake>(false));
+  all.push_back(layer<Snake>(true));
   return all;
 }();
 

@@ -2,7 +2,7 @@
 // layers one after the other, with which they are compared.
 #pragma once
 
-#include "gelu.h"
+#include "snake.h"
 
 #include <cstdint>
 #include <string>
@@ -85,7 +85,7 @@ inline const std::vector<JointActivation> kJointActivations = {
 #define TESTS_ACTIVATION(A, function, Module) joint_activation<ln::activation::A>(),
     LINKED_NEURONS_FOR_ALL_ACTIVATIONS(TESTS_ACTIVATION)
 #undef TESTS_ACTIVATION
-        joint_activation<LKGelu>()};
+        joint_activation<Snake>()};
 
 /// A layer behind the activation, with inputs that suit it.
 struct JointKind {

@@ -1,7 +1,9 @@
-// The library's layers, with a bias and without, as one table: for the tests that treat them alike.
+// The library's layers and the optional ones, with a bias and without, as one table: for the tests
+// that treat them alike.
 #pragma once
 
 #include "contract.h"
+#include "optional_layers.h"
 
 #include <cstdint>
 #include <string>
@@ -64,7 +66,11 @@ Layer layer(bool has_bias) {
       contract_of<Activation>(),
       [](const Tensor& x, const Parameters& parameters, std::int64_t dim) {
         const auto& [weight, bias] = parameters;
-        if constexpr (Activation::has_weight) {
+        if constexpr (Activation::has_number) {
+          ln::functional::FuncOptionsOf<Activation> options(dim);
+          options.number_of_activation() = kNumber<Activation>;
+          return ln::functional::linked<Activation>(x, bias, options);
+        } else if constexpr (Activation::has_weight) {
           return ln::functional::linked<Activation>(x, weight.pos, weight.neg, bias, dim);
         } else {
           const auto options = ln::functional::LinkedFuncOptions(dim).keep_output(kKeepOutput);
@@ -80,18 +86,32 @@ Layer layer(bool has_bias) {
       }};
 }
 
+/// Appends the layers of an activation with a bias, or without.
+template <class Activation>
+void append_layers(std::vector<Layer>& all, bool has_bias) {
+  all.push_back(layer<Activation>(has_bias));
+  if (Activation::output_tells_masks) {
+    all.push_back(layer<Activation, true>(has_bias));
+  }
+}
+
+#define TESTS_LAYER(A, function, Module) append_layers<ln::activation::A>(all, has_bias);
 inline const std::vector<Layer> kLibraryLayers = [] {
   std::vector<Layer> all;
   for (const bool has_bias : {false, true}) {
-#define TESTS_LAYER(A, function, Module)                     \
-  all.push_back(layer<ln::activation::A>(has_bias));         \
-  if (ln::activation::A::output_tells_masks) {               \
-    all.push_back(layer<ln::activation::A, true>(has_bias)); \
-  }
     LINKED_NEURONS_FOR_ALL_ACTIVATIONS(TESTS_LAYER)
-#undef TESTS_LAYER
   }
   return all;
 }();
+
+/// With the optional ones.
+inline const std::vector<Layer> kBuiltInLayers = [] {
+  std::vector<Layer> all;
+  for (const bool has_bias : {false, true}) {
+    TESTS_FOR_EVERY_ACTIVATION(TESTS_LAYER)
+  }
+  return all;
+}();
+#undef TESTS_LAYER
 
 } // namespace tests

@@ -103,11 +103,11 @@ TEST_P(Layers, EqualTheComposedExpression) {
 INSTANTIATE_TEST_SUITE_P(
     Chosen,
     Layers,
-    testing::ValuesIn(chosen_cases(kLibraryLayers, kTypes, kMemory, kShapes)),
+    testing::ValuesIn(chosen_cases(kBuiltInLayers, kTypes, kMemory, kShapes)),
     kNameOfCase);
 
 INSTANTIATE_TEST_SUITE_P(
-    Random, Layers, testing::ValuesIn(random_cases(kLibraryLayers, 500)), kNameOfCase);
+    Random, Layers, testing::ValuesIn(random_cases(kBuiltInLayers, 500)), kNameOfCase);
 
 /// The first and second derivatives of a layer with respect to all that can be differentiated: its
 /// arguments, and for the second ones the gradient that arrives too.
@@ -173,7 +173,7 @@ std::vector<Shape> every_axis() {
 INSTANTIATE_TEST_SUITE_P(
     ,
     LayersDerivatives,
-    testing::ValuesIn(chosen_cases(kLibraryLayers, {at::kDouble}, {kMemory[0]}, every_axis())),
+    testing::ValuesIn(chosen_cases(kBuiltInLayers, {at::kDouble}, {kMemory[0]}, every_axis())),
     kNameOfCase);
 
 } // namespace

@@ -2,7 +2,7 @@
 // joint layers.
 #include "compare.h"
 #include "expect_error.h"
-#include "gelu.h"
+#include "snake.h"
 
 #include <sstream>
 #include <string>
@@ -47,7 +47,7 @@ TEST(JointModule, IsMadeOfNumbersOrOptions) {
       "linked_neurons::LKSELUConv3d(2, 3, kernel_size=[1, 2, 3], stride=[1, 1, 1], "
       "padding='same')");
   EXPECT_EQ(printed(ln::LKSwishLinear(128, 10)), "linked_neurons::LKSwishLinear(128, 10)");
-  EXPECT_EQ(printed(ln::LinkedLinear<LKGelu>(2, 3)), "linked_neurons::LinkedLinear<gelu>(2, 3)");
+  EXPECT_EQ(printed(ln::LinkedLinear<Snake>(2, 3)), "linked_neurons::LinkedLinear<snake>(2, 3)");
 }
 
 TEST(JointModule, HasTheParametersOfLibTorchsLayer) {
@@ -126,7 +126,7 @@ nn::Sequential make_net() {
       ln::LKSELU(ln::LKSELUOptions().dim(-3)),
       nn::BatchNorm2d(12),
       nn::Flatten(),
-      ln::Linked<LKGelu>(),
+      ln::Linked<Snake>(ln::OptionsOf<Snake>().frequency(2)),
       nn::Linear(2 * 12 * 16, 5),
       ln::LKSwish(),
       nn::Linear(10, 2));
@@ -149,7 +149,7 @@ TEST(Link, GivesTheSameNetwork) {
   nn::Sequential net = make_net();
   const auto parameters = net->parameters();
   const auto expected = results(net, parameters);
-  nn::Sequential linked = ln::link<LKGelu>(net);
+  nn::Sequential linked = ln::link<Snake>(net);
   EXPECT_EQ(
       linked->named_children().keys(),
       (std::vector<std::string>{"0", "2", "4", "5", "6", "7", "9", "11"}));
@@ -159,7 +159,7 @@ TEST(Link, GivesTheSameNetwork) {
   }
   EXPECT_EQ(linked->parameters().size(), parameters.size());
   EXPECT_NE(linked[1]->as<ln::LKReLUConv2dImpl>(), nullptr);
-  EXPECT_NE(linked[6]->as<ln::LinkedLinearImpl<LKGelu>>(), nullptr);
+  EXPECT_NE(linked[6]->as<ln::LinkedLinearImpl<Snake>>(), nullptr);
   EXPECT_EQ(linked->children()[3], net->children()[5]);
   EXPECT_EQ(ln::link(net)->size(), 9U); // an activation of the user's own has to be named
 }

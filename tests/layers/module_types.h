@@ -2,7 +2,7 @@
 // activation that it does not know.
 #pragma once
 
-#include "gelu.h"
+#include "snake.h"
 
 #include <gtest/gtest.h>
 
@@ -16,7 +16,7 @@ struct TypesWithout {
 };
 #define TESTS_MODULE(A, function, Module) , ln::Module
 using Modules =
-    TypesWithout<void LINKED_NEURONS_FOR_ALL_ACTIVATIONS(TESTS_MODULE), ln::Linked<LKGelu>>::Types;
+    TypesWithout<void TESTS_FOR_EVERY_ACTIVATION(TESTS_MODULE), ln::Linked<Snake>>::Types;
 #undef TESTS_MODULE
 
 template <class Impl>

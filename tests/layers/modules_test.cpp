@@ -36,15 +36,15 @@ struct Facts;
       }                                                              \
     }                                                                \
   };
-LINKED_NEURONS_FOR_ALL_ACTIVATIONS(TESTS_FACTS)
+TESTS_FOR_EVERY_ACTIVATION(TESTS_FACTS)
 #undef TESTS_FACTS
 
 template <>
-struct Facts<ln::Linked<LKGelu>> {
-  static constexpr auto name = "Linked<gelu>";
+struct Facts<ln::Linked<Snake>> {
+  static constexpr auto name = "Linked<snake>";
 
-  static Tensor function(const ln::LinkedImpl<LKGelu>& layer, const Tensor& x) {
-    return ln::functional::linked<LKGelu>(x, layer.options);
+  static Tensor function(const ln::LinkedImpl<Snake>& layer, const Tensor& x) {
+    return ln::functional::linked<Snake>(x, layer.options);
   }
 };
 
@@ -54,7 +54,11 @@ class ModuleTest : public testing::Test {
   using Activation = ActivationOf<Holder>;
 
   static Holder make(std::int64_t dim = 1) {
-    Holder layer(typename Holder::Impl::Options().dim(dim));
+    auto options = typename Holder::Impl::Options().dim(dim);
+    if constexpr (Activation::has_number) {
+      options.number_of_activation() = kNumber<Activation>;
+    }
+    Holder layer(options);
     torch::NoGradGuard guard;
     // Weights that tell the halves apart.
     if (layer->weight_pos.defined()) {
@@ -89,9 +93,14 @@ TYPED_TEST(ModuleTest, TakesTheChannelAxisFromItsOptions) {
 TYPED_TEST(ModuleTest, PrintsItself) {
   std::ostringstream text;
   text << *this->make(-1);
-  const std::string options =
-      TestFixture::Activation::has_weight ? "(num_parameters=1, dim=-1)" : "(dim=-1)";
-  EXPECT_EQ(text.str(), "linked_neurons::" + std::string(Facts<TypeParam>::name) + options);
+  std::string first;
+  if constexpr (TestFixture::Activation::has_number) {
+    first = TestFixture::Activation::number_name + std::string("=0.3, ");
+  } else if (TestFixture::Activation::has_weight) {
+    first = "num_parameters=1, ";
+  }
+  const std::string name = Facts<TypeParam>::name;
+  EXPECT_EQ(text.str(), "linked_neurons::" + name + "(" + first + "dim=-1)");
 }
 
 TYPED_TEST(ModuleTest, CloneKeepsTheTypeAndCopiesDeeply) {
@@ -116,7 +125,7 @@ TYPED_TEST(ModuleTest, SurvivesSaveAndLoad) {
   auto saved = this->make();
   std::stringstream stream;
   torch::save(saved, stream);
-  TypeParam loaded;
+  TypeParam loaded(saved->options);
   torch::load(loaded, stream);
   EXPECT_TRUE(loaded(this->x).equal(saved(this->x)));
 }
@@ -125,10 +134,11 @@ TYPED_TEST(ModuleTest, SurvivesSaveAndLoadInASequential) {
   const auto net = [](TypeParam layer) {
     return torch::nn::Sequential(torch::nn::Conv2d(3, 4, 1), layer, torch::nn::Conv2d(8, 2, 1));
   };
-  auto saved = net(this->make());
+  const auto layer = this->make();
+  auto saved = net(layer);
   std::stringstream stream;
   torch::save(saved, stream);
-  auto loaded = net(TypeParam());
+  auto loaded = net(TypeParam(layer->options));
   torch::load(loaded, stream);
   EXPECT_TRUE(loaded->forward(this->x).equal(saved->forward(this->x)));
 }

@@ -2,7 +2,7 @@
 //
 // Each assertion that something does not compile stands beside one that the call next to it does.
 #include "expect_error.h"
-#include "gelu.h"
+#include "snake.h"
 
 #include <gtest/gtest.h>
 
@@ -189,7 +189,10 @@ TEST(Traps, FunctionsAreCalledAsLibTorchs) {
   calls.check(F::lk_selu, ln::LKSELUOptions(), F::LKSELUFuncOptions());
   calls.check(F::lk_swish, ln::LKSwishOptions(), F::LKSwishFuncOptions());
   calls.check(F::lk_prelu, ln::LKPReLUOptions(), F::LKPReLUFuncOptions(), w, w);
-  calls.check(F::linked<LKGelu>, ln::LinkedOptions(), F::LinkedFuncOptions());
+  calls.check(
+      F::linked<Snake>,
+      ln::OptionsOf<Snake>().frequency(0.5),
+      F::FuncOptionsOf<Snake>().frequency(0.5));
 
   // A layer's weights go with all of its options.
   ln::LKPReLU layer(ln::LKPReLUOptions().num_parameters(4).init(0.125).dim(-1));
@@ -220,8 +223,8 @@ TEST(Traps, ModulesSayTheirNames) {
   EXPECT_EQ(name(ln::LKPReLU()), "linked_neurons::LKPReLUImpl");
   EXPECT_EQ(name(ln::LKSELU()), "linked_neurons::LKSELUImpl");
   EXPECT_EQ(name(ln::LKSwish()), "linked_neurons::LKSwishImpl");
-  EXPECT_EQ(name(ln::Linked<LKGelu>()), "linked_neurons::LinkedImpl<gelu>");
-  EXPECT_EQ(name(ln::Linked<LKGelu>()->clone()), "linked_neurons::LinkedImpl<gelu>");
+  EXPECT_EQ(name(ln::Linked<Snake>()), "linked_neurons::LinkedImpl<snake>");
+  EXPECT_EQ(name(ln::Linked<Snake>()->clone()), "linked_neurons::LinkedImpl<snake>");
 }
 
 TEST(Traps, ModulesPrintWhatIsSet) {

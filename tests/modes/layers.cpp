@@ -58,5 +58,6 @@ TORCH_LIBRARY(linked_neurons_modes, library) {
   add(library, "lk_relu", "", layer<F::lk_relu>);
   add(library, "lk_selu", "", layer<F::lk_selu>);
   add(library, "lk_swish", "", layer<F::lk_swish>);
+  add(library, "lk_sin_cos", "", layer<F::lk_sin_cos>);
   add(library, "lk_prelu", "Tensor weight_pos, Tensor weight_neg, ", lk_prelu);
 }

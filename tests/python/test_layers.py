@@ -25,7 +25,8 @@ from torch.testing import assert_close
 import linked_neurons_torch as ln
 from cases import LAYERS, LAYOUTS, SEED, composed, make, outcome, over
 
-MODULES = {"lk_relu": ln.LKReLU, "lk_prelu": ln.LKPReLU, "lk_selu": ln.LKSELU, "lk_swish": ln.LKSwish}
+MODULES = {"lk_relu": ln.LKReLU, "lk_prelu": ln.LKPReLU, "lk_selu": ln.LKSELU, "lk_swish": ln.LKSwish,
+           "lk_sin_cos": ln.LKSinCos}
 BATCH = torch.randn(4, 3, 6, 6, generator=torch.Generator().manual_seed(SEED))
 HAS_OPERATORS = "WITHOUT_OPERATORS" not in os.environ
 

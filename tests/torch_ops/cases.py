@@ -7,9 +7,20 @@ import torch
 from torch.nn import functional as F
 
 SEED = 20171206
-# g of each layer without weights
-BASES = {"lk_relu": torch.relu, "lk_selu": F.selu, "lk_swish": F.silu}
-LAYERS = ("lk_prelu", *BASES)
+
+
+def twins(g):
+    return lambda z: (g(z), g(-z))
+
+
+# both halves of each layer without weights
+HALVES = {
+    "lk_relu": twins(torch.relu),
+    "lk_selu": twins(F.selu),
+    "lk_swish": twins(F.silu),
+    "lk_sin_cos": lambda z: (z.sin(), z.cos()),
+}
+LAYERS = ("lk_prelu", *HALVES)
 
 # name: sizes, dim, and what gives a contiguous tensor of these sizes its layout
 LAYOUTS = {
@@ -69,7 +80,7 @@ def composed(layer, x, *rest):
 
         y = half(z, weights[0]), half(-z, weights[1])
     else:
-        y = BASES[layer](z), BASES[layer](-z)
+        y = HALVES[layer](z)
     return torch.cat(y, dim).to(x.dtype)
 
 
@@ -95,13 +106,15 @@ class Net(torch.nn.Module):
         x = torch.ops.linked_neurons.lk_prelu(x, self.weight_pos, self.weight_neg, self.bias)
         x = torch.ops.linked_neurons.lk_relu(x, self.bias2)
         x = torch.ops.linked_neurons.lk_selu(x)
-        return torch.ops.linked_neurons.lk_swish(x, dim=-1)
+        x = torch.ops.linked_neurons.lk_swish(x, dim=-1)
+        return torch.ops.linked_neurons.lk_sin_cos(x)
 
     def composed(self, x):
         x = composed("lk_prelu", x, self.weight_pos, self.weight_neg, self.bias, 1)
         x = composed("lk_relu", x, self.bias2, 1)
         x = composed("lk_selu", x, None, 1)
-        return composed("lk_swish", x, None, -1)
+        x = composed("lk_swish", x, None, -1)
+        return composed("lk_sin_cos", x, None, 1)
 
 
 def over(*axes):

@@ -2,8 +2,8 @@
 /// What an activation is: a struct of static functions, derived from `Activation`.
 ///
 /// ```cpp
-/// struct Softsign2 : linked_neurons::Activation {
-///   static constexpr auto name = "softsign2";                 // for messages
+/// struct SquaredReLU : linked_neurons::Activation {
+///   static constexpr auto name = "squared_relu";              // for messages
 ///   static constexpr auto saved = Saved::input;               // what backward() starts from
 ///   template <class T>
 ///   LINKED_NEURONS_FN static Pair<T> forward(const T& z);     // (g(z), g(-z))
@@ -21,6 +21,7 @@
 
 #include <linked_neurons/activation/math.h>
 
+#include <limits>
 #include <type_traits>
 
 namespace linked_neurons {
@@ -31,6 +32,11 @@ struct Pair {
   T pos; ///< belongs to g(z), the first C channels
   T neg; ///< belongs to g(-z), the last C channels
 };
+
+/// A number that is the same for all elements, beside values of type `T`: of that type, or a double
+/// beside tensors.
+template <class T>
+using Number = std::conditional_t<std::is_floating_point_v<T>, T, double>;
 
 /// What a layer saves in forward for backward.
 enum class Saved {
@@ -55,6 +61,8 @@ enum class Saved {
 struct Activation {
   template <class T>
   using Pair = linked_neurons::Pair<T>;
+  template <class T>
+  using Number = linked_neurons::Number<T>;
   using Saved = linked_neurons::Saved;
 
   static constexpr Saved saved = Saved::input;
@@ -64,6 +72,10 @@ struct Activation {
   /// With `Saved::output`: whether `backward` looks at `output.neg`.
   static constexpr bool reads_neg_output = true;
   static constexpr bool has_weight = false;
+  /// Whether it has a number that is not trained: see `LINKED_NEURONS_NUMBER`.
+  static constexpr bool has_number = false;
+  /// The least that this may be.
+  static constexpr double least_number = -std::numeric_limits<double>::infinity();
   /// Whether each half is 0, z or -z, written with comparisons with 0, `relu` and `-z`, and with
   /// `Saved::masks` the gradient (pos ? grad.pos : 0) - (neg ? grad.neg : 0): then 16-bit numbers
   /// need not become floats, nor be rounded.
@@ -72,18 +84,17 @@ struct Activation {
   /// result, and the other half is `weighted_half(z, weight)`: then 16-bit numbers are rounded in
   /// one half only.
   static constexpr bool weighs_one_half = false;
+  /// Where this is not 0, CPU loops take `forward_near(z)` in place of `forward(z)` for each
+  /// |z| <= near_bound: the same for a part of the numbers, so that compilers vectorise it.
+  static constexpr double near_bound = 0;
   /// What the module prints as, if it has a name of its own besides `Linked<name>`.
   static constexpr const char* module_name = nullptr;
 
   /// `value` in the type that goes with `T`: a double that is no tensor must not turn floats into
   /// doubles.
   template <class T>
-  LINKED_NEURONS_FN static constexpr auto constant(double value) {
-    if constexpr (std::is_floating_point_v<T>) {
-      return static_cast<T>(value);
-    } else {
-      return value;
-    }
+  LINKED_NEURONS_FN static constexpr Number<T> constant(double value) {
+    return static_cast<Number<T>>(value);
   }
 
   /// A pair of conditions, for `masks`. (Of bools it makes integers: g++ vectorises no loop with a
@@ -95,6 +106,15 @@ struct Activation {
     } else {
       return Pair<Condition>{pos, neg};
     }
+  }
+
+  /// z > 0 and z < 0, for `masks`, in other words: from these g++ makes one comparison with three
+  /// results, and branches, which keeps the loop around it from being vectorised.
+  template <class T>
+  LINKED_NEURONS_FN static auto sides(const T& z) {
+    const auto at_least_0 = z >= 0;
+    const auto at_most_0 = z <= 0;
+    return conditions(at_least_0 & (at_most_0 == 0), at_most_0 & (at_least_0 == 0));
   }
 
   /// Elementwise `condition ? a : b`. One of `a` and `b` should be a `T`: of two numbers LibTorch
@@ -131,6 +151,16 @@ struct Activation {
     }
   }
 
+  /// log(1 + x) for 0 <= x <= 1, which compilers vectorise.
+  template <class T>
+  LINKED_NEURONS_FN static T log1p_of_fraction(const T& x) {
+    if constexpr (std::is_floating_point_v<T>) {
+      return math::log1p_of_fraction(x);
+    } else {
+      return log1p(x);
+    }
+  }
+
   /// |x|. Of tensors it is written so that LibTorch, where it differentiates it at 0, takes one
   /// side of the kink there and not their mean, 0: with `z > 0 ? ... : ...` around it, the right
   /// one.
@@ -162,6 +192,42 @@ struct Activation {
   LINKED_NEURONS_UNARY(tanh)
 #undef LINKED_NEURONS_UNARY
 };
+
+/// In an activation: gives it a number of its own that is not trained, as ELU's alpha. Its
+/// `forward` and `backward` then take a last argument `Number<T>`, and its layers have an option of
+/// that name.
+///
+/// ```cpp
+/// struct Snake : linked_neurons::Activation {
+///   LINKED_NEURONS_NUMBER(frequency, 1.0)
+///   template <class T>
+///   LINKED_NEURONS_FN static Pair<T> forward(const T& z, Number<T> frequency);
+/// ```
+#define LINKED_NEURONS_NUMBER(option, default_value)  \
+  static constexpr bool has_number = true;            \
+  static constexpr const char* number_name = #option; \
+                                                      \
+  template <class Options>                            \
+  class NumberOption {                                \
+   public:                                            \
+    Options& option(double value) {                   \
+      number_of_activation_ = value;                  \
+      return static_cast<Options&>(*this);            \
+    }                                                 \
+    double option() const noexcept {                  \
+      return number_of_activation_;                   \
+    }                                                 \
+    /** The same, whatever it is called. */           \
+    double number_of_activation() const noexcept {    \
+      return number_of_activation_;                   \
+    }                                                 \
+    double& number_of_activation() noexcept {         \
+      return number_of_activation_;                   \
+    }                                                 \
+                                                      \
+   private:                                           \
+    double number_of_activation_ = default_value;     \
+  };
 
 /// The usual pair, (g(z), g(-z)), of a base `g` that has a `name` and two functions,
 /// `T value(const T& z)` and `T derivative(const T& z)`.

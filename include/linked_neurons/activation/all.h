@@ -6,6 +6,7 @@
 #include <linked_neurons/activation/prelu.h>
 #include <linked_neurons/activation/relu.h>
 #include <linked_neurons/activation/selu.h>
+#include <linked_neurons/activation/sin_cos.h>
 #include <linked_neurons/activation/swish.h>
 
 /// Expands `use(struct, function, module)` for each of them: the struct in namespace `activation`,
@@ -15,5 +16,6 @@
   use(ReLU, lk_relu, LKReLU)                    \
   use(PReLU, lk_prelu, LKPReLU)                 \
   use(SELU, lk_selu, LKSELU)                    \
-  use(Swish, lk_swish, LKSwish)
+  use(Swish, lk_swish, LKSwish)                 \
+  use(SinCos, lk_sin_cos, LKSinCos)
 // clang-format on

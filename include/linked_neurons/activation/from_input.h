@@ -13,22 +13,20 @@ template <class Base>
 struct Recomputed : Base {
   static constexpr Saved saved = Saved::input;
 
-  template <class T>
-  LINKED_NEURONS_FN static T backward(const T& z, const Pair<T>& grad) {
+  /// \tparam Rest the weights' pair, or the number of an activation that has one, or none.
+  template <class T, class... Rest>
+  LINKED_NEURONS_FN static T backward(const T& z, const Pair<T>& grad, const Rest&... rest) {
     if constexpr (Base::saved == Saved::masks) {
-      return Base::backward(Base::masks(z), grad);
+      return Base::backward(Base::masks(z), grad, rest...);
     } else {
-      return Base::backward(Base::forward(z), grad);
+      return Base::backward(Base::forward(z, rest...), grad, rest...);
     }
   }
 
+  /// As `forward_near`.
   template <class T>
-  LINKED_NEURONS_FN static T backward(const T& z, const Pair<T>& grad, const Pair<T>& weight) {
-    if constexpr (Base::saved == Saved::masks) {
-      return Base::backward(Base::masks(z), grad, weight);
-    } else {
-      return Base::backward(Base::forward(z, weight), grad, weight);
-    }
+  LINKED_NEURONS_FN static T backward_near(const T& z, const Pair<T>& grad) {
+    return Base::backward(Base::forward_near(z), grad);
   }
 
   template <class T>

@@ -28,11 +28,7 @@ struct PReLU : Activation {
 
   template <class T>
   LINKED_NEURONS_FN static auto masks(const T& z) {
-    // z > 0 and z < 0 in other words: from those g++ makes one comparison with three results, and
-    // branches, which keeps the loop around it from being vectorised.
-    const auto at_least_0 = z >= 0;
-    const auto at_most_0 = z <= 0;
-    return conditions(at_least_0 & (at_most_0 == 0), at_most_0 & (at_least_0 == 0));
+    return sides(z);
   }
 
   template <class Condition, class T>

@@ -177,6 +177,16 @@ void backward(
   });
 }
 
+/// \param args whose `input_or_output` is the input, without masks.
+template <class Activation>
+void backward_from_input(
+    const BackwardArguments& args,
+    at::ScalarType type,
+    Target target,
+    std::int64_t cache = largest_cache()) {
+  backward<FromInput<Activation>>(args, type, target, cache);
+}
+
 template <class Activation>
 inline constexpr Backend backend = {
     [](const ForwardArguments& args, at::ScalarType type, at::Device /*device*/) {
@@ -186,7 +196,7 @@ inline constexpr Backend backend = {
       backward<Activation>(args, type, best_target());
     },
     [](const BackwardArguments& args, at::ScalarType type, at::Device /*device*/) {
-      backward<FromInput<Activation>>(args, type, best_target());
+      backward_from_input<Activation>(args, type, best_target());
     },
     [](at::ScalarType /*type*/) { return kMaskLayout; }};
 

@@ -5,6 +5,7 @@
 #include <linked_neurons/cpu/block_io.h>
 #include <linked_neurons/cpu/block_masks.h>
 #include <linked_neurons/cpu/block_parameters.h>
+#include <linked_neurons/cpu/far_elements.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -29,6 +30,21 @@ LINKED_NEURONS_FN void save_masks(std::uint8_t* saved, std::int64_t block, const
   std::memcpy(saved + block * std::int64_t(sizeof(masks)), &masks, sizeof(masks));
 }
 
+/// What an activation is applied to, by index: the input and, where it is a number, the bias.
+template <class C>
+struct Biased {
+  const C* input;
+  const C* bias;
+
+  LINKED_NEURONS_FN C operator[](std::int64_t i) const {
+    if constexpr (std::is_floating_point_v<C>) {
+      return input[i] + bias[i];
+    } else {
+      return input[i];
+    }
+  }
+};
+
 /// Forward of an activation that computes in `C`, over blocks. Elements of the 16-bit types become
 /// floats on the way to it and back, so the loop for float serves them too. With an activation that
 /// only selects, `C` may be one of the 16-bit types itself; then there is no bias.
@@ -48,9 +64,9 @@ struct ForwardBlocks {
     for (std::int64_t block = begin; block < end; ++block, position.advance(kBlock)) {
       const std::int64_t first = block * kBlock;
       const std::int64_t size = std::min(kBlock, args.numel - first);
-      const Z z{io.read(args.input, first, size, input), bias.next()};
+      const Biased<C> z{io.read(args.input, first, size, input), bias.next()};
       const Pair<C*> y = io.destination_halves(args.output, position, size, output);
-      compute(z, weights.next(), y);
+      compute(z, weights.next(), args.number, y);
       if constexpr (Activation::saved == Saved::masks) {
         if (args.masks != nullptr) {
           save_masks<Activation, C>(args.masks, block, z);
@@ -64,30 +80,23 @@ struct ForwardBlocks {
   }
 
  private:
-  struct Z {
-    const C* input;
-    const C* bias;
-
-    LINKED_NEURONS_FN C operator[](std::int64_t i) const {
-      if constexpr (std::is_floating_point_v<C>) {
-        return input[i] + bias[i];
-      } else {
-        return input[i];
-      }
-    }
-  };
-
   LINKED_NEURONS_FN static void compute(
-      const Z& z, const Pair<const C*>& weights, const Pair<C*>& output) {
+      const Biased<C>& z, const Pair<const C*>& weights, double number, const Pair<C*>& output) {
     LINKED_NEURONS_INDEPENDENT
     for (std::int64_t i = 0; i < kBlock; ++i) {
       Pair<C> weight = {};
       if constexpr (Activation::has_weight) {
         weight = {weights.pos[i], weights.neg[i]};
       }
-      const auto y = detail::forward<Activation>(z[i], weight);
+      const auto y =
+          detail::forward_in_loop<Activation>(z[i], weight, static_cast<Number<C>>(number));
       output.pos[i] = copy_of(y.pos);
       output.neg[i] = copy_of(y.neg);
+    }
+    if constexpr (Activation::near_bound != 0) {
+      if (has_far<Activation, C>(z)) {
+        compute_far<Activation, C>(z, output);
+      }
     }
   }
 };
@@ -142,7 +151,7 @@ struct ForwardWeightedBlocks {
     LINKED_NEURONS_INDEPENDENT
     for (std::int64_t i = 0; i < kBlock; ++i) {
       const Pair<float> weight = {weights.pos[i], weights.neg[i]};
-      const auto y = detail::forward<Activation>(load(z[i]), weight);
+      const auto y = detail::forward<Activation>(load(z[i]), weight, {});
       output.pos[i] = copy_of(store<T>(y.pos));
       output.neg[i] = copy_of(store<T>(y.neg));
     }
@@ -202,6 +211,7 @@ struct BackwardBlocks {
     BlockSums<C> neg_sums(target, args.weight.index, begin * kBlock, args.grad_weight.neg);
     BlockSums<C> bias_sums(target, args.bias.index, begin * kBlock, args.grad_bias);
     Block in = {};
+    in.number = args.number;
     if (args.grad_is_uniform) {
       in.grad = io.fill_halves(args.grad, grad);
     }
@@ -267,6 +277,7 @@ struct BackwardBlocks {
     const C* bias;
     Pair<const C*> output;
     Pair<const C*> weights;
+    double number;
     Pair<C*> sums; ///< one an element, of the weights' gradients
   };
 
@@ -287,6 +298,12 @@ struct BackwardBlocks {
     for (std::int64_t i = 0; i < kBlock; ++i) {
       compute_one(in, i, {}, grad_z);
     }
+    if constexpr (kHasBackwardNear<Activation>) {
+      const Biased<C> z{in.input, in.bias};
+      if (has_far<Activation, C>(z)) {
+        compute_far_backward<Activation, C>(z, in.grad, grad_z);
+      }
+    }
   }
 
   LINKED_NEURONS_FN static void compute_one(
@@ -303,7 +320,8 @@ struct BackwardBlocks {
       weight = {in.weights.pos[i], in.weights.neg[i]};
     }
     const Pair<C> grad = {in.grad.pos[i], in.grad.neg[i]};
-    grad_z[i] = detail::backward<Activation>(saved, grad, weight);
+    grad_z[i] = detail::backward_in_loop<Activation>(
+        saved, grad, weight, static_cast<Number<C>>(in.number));
     if constexpr (kWeightGradients) {
       const auto each = detail::weight_gradient<Activation>(saved, grad, weight);
       in.sums.pos[i] += each.pos;

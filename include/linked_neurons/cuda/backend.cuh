@@ -4,7 +4,7 @@
 /// A program that wants kernels for an activation of its own puts one line in a `.cu` file:
 /// ```cpp
 /// #include <linked_neurons/cuda/backend.cuh>
-/// LINKED_NEURONS_CUDA_KERNELS(my::Mish)
+/// LINKED_NEURONS_CUDA_KERNELS(my::Snake)
 /// ```
 /// Compiled with nvcc's `--use_fast_math` the kernels are less accurate than they say. The file
 /// cannot tell; `linked_neurons_add_cuda_sources` refuses that flag.

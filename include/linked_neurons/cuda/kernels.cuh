@@ -61,8 +61,8 @@ __global__ void __launch_bounds__(kThreads)
     LINKED_NEURONS_UNROLL
     for (int i = 0; i < kVectorSize<T>; ++i) {
       const C z = detail::load(input[g].val[i]) + bias.val[i];
-      const auto y =
-          detail::forward<Activation>(z, Pair<C>{weights.pos.val[i], weights.neg.val[i]});
+      const auto y = detail::forward<Activation>(
+          z, Pair<C>{weights.pos.val[i], weights.neg.val[i]}, static_cast<C>(args.number));
       output.pos.val[i] = detail::store<T>(y.pos);
       output.neg.val[i] = detail::store<T>(y.neg);
       if constexpr (Activation::saved == Saved::masks) {
@@ -180,7 +180,10 @@ __global__ void __launch_bounds__(kThreads)
       const Pair<C> grad = {
           detail::load(vectors[g].grad.pos.val[i]), detail::load(vectors[g].grad.neg.val[i])};
       grad_input.val[i] = detail::store<T>(detail::backward<Activation>(
-          saved_values(vectors[g], i), grad, Pair<C>{weights.pos.val[i], weights.neg.val[i]}));
+          saved_values(vectors[g], i),
+          grad,
+          Pair<C>{weights.pos.val[i], weights.neg.val[i]},
+          static_cast<C>(args.number)));
     }
     A::write(args.grad_input, first, rows, grad_input);
   }

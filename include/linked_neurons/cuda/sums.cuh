@@ -98,7 +98,8 @@ __global__ void __launch_bounds__(kThreads) backward_sums_kernel(
             detail::load(vector.grad.pos.val[i]), detail::load(vector.grad.neg.val[i])};
         const Pair<C> weight = {weights.pos.val[i], weights.neg.val[i]};
         const auto saved = saved_values(vector, i);
-        const C grad_z = detail::backward<Activation>(saved, grad, weight);
+        const C grad_z =
+            detail::backward<Activation>(saved, grad, weight, static_cast<C>(args.number));
         grad_input.val[i] = detail::store<T>(grad_z);
         sums.plane[0].val[i] += grad_z;
         if constexpr (kWeightGradients) {

@@ -33,7 +33,7 @@ class LinkedNode : public SavingNode<5> {
   enum EdgeIndex { kInputEdge, kPosEdge, kNegEdge, kBiasEdge, kEdges };
 
   void connect(const at::Tensor& input, const Parameters& parameters) {
-    const auto& [weight, bias] = parameters;
+    const auto& [weight, bias, number] = parameters;
     this->set_next_edges(torch::autograd::collect_next_edges(input, weight.pos, weight.neg, bias));
   }
 
@@ -47,7 +47,10 @@ class LinkedNode : public SavingNode<5> {
     save(kPos, parameters.weight.pos);
     save(kNeg, parameters.weight.neg);
     save(kBias, parameters.bias);
+    number_ = parameters.number;
   }
+
+  double number_ = 0;
 };
 
 /// The node of a layer that runs its kernels itself.
@@ -101,7 +104,7 @@ class LinkedBackward : public LinkedNode<Activation> {
         Activation::saved == Saved::input,
         variables[Node::kMasks],
         mask_layout_,
-        {{variables[Node::kPos], variables[Node::kNeg]}, variables[Node::kBias]},
+        {{variables[Node::kPos], variables[Node::kNeg]}, variables[Node::kBias], this->number_},
         kind_,
         dim_,
         {this->task_should_compute_output(Node::kPosEdge) ||
@@ -123,7 +126,7 @@ class LinkedBackward : public LinkedNode<Activation> {
       result = composed::backward<Activation>(
           grad, saved.input_or_output, saved.masks, saved.parameters, kind_, dim_, saved.wanted);
     }
-    const auto& [weight, bias] = result.parameters;
+    const auto& [weight, bias, number] = result.parameters;
     return {result.input, weight.pos, weight.neg, bias};
   }
 
@@ -152,12 +155,13 @@ at::Tensor linked(
     std::int64_t dim,
     bool keep_output = false) {
   dim = check_input(Activation::name, input, dim);
-  const auto& [weight, bias] = parameters;
+  const auto& [weight, bias, number] = parameters;
   ParameterShape kind = ParameterShape::one;
   if constexpr (Activation::has_weight) {
     kind = check_weight(Activation::name, weight, input, dim);
   }
   check_bias(Activation::name, bias, input, dim);
+  check_number<Activation>(number);
   bool differentiated = false;
   bool composes = is_intercepted();
   bool is_named = false;
@@ -171,7 +175,7 @@ at::Tensor linked(
   if (is_named) {
     at::Tensor output = linked<Activation>(
         without_names(input),
-        {{without_names(weight.pos), without_names(weight.neg)}, without_names(bias)},
+        {{without_names(weight.pos), without_names(weight.neg)}, without_names(bias), number},
         dim,
         keep_output);
     set_names_of(output, input);

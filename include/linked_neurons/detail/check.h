@@ -45,6 +45,23 @@ inline void check_layout(const char* name, const char* which, const at::Tensor& 
       tensor.layout());
 }
 
+/// Checks the number of an activation that has one.
+/// \throws c10::Error
+template <class Activation>
+void check_number([[maybe_unused]] double number) {
+  if constexpr (Activation::has_number) {
+    TORCH_CHECK(
+        number >= Activation::least_number,
+        Activation::name,
+        ": expected ",
+        Activation::number_name,
+        " to be a number of at least ",
+        Activation::least_number,
+        ", got ",
+        number);
+  }
+}
+
 /// Checks an input and its channel axis; returns the axis counted from the front.
 /// \throws c10::Error
 inline std::int64_t check_input(const char* name, const at::Tensor& input, std::int64_t dim) {

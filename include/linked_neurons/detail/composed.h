@@ -15,6 +15,7 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/cos.h>
 #include <ATen/ops/erf.h>
+#include <ATen/ops/erfc.h>
 #include <ATen/ops/exp.h>
 #include <ATen/ops/expm1.h>
 #include <ATen/ops/log.h>
@@ -86,7 +87,9 @@ template <class Activation>
 at::Tensor forward(
     const at::Tensor& input, const Parameters& parameters, ParameterShape kind, std::int64_t dim) {
   const auto y = detail::forward<Activation>(
-      biased(input, parameters.bias, dim), broadcast(parameters.weight, kind, input, dim));
+      biased(input, parameters.bias, dim),
+      broadcast(parameters.weight, kind, input, dim),
+      parameters.number);
   return at::cat({y.pos, y.neg}, dim).to(input.scalar_type());
 }
 
@@ -151,7 +154,8 @@ Gradients backward(
   const auto& weight = parameters.weight;
   const auto broadcast_weight = broadcast(weight, kind, grad, dim);
   Gradients result;
-  const at::Tensor grad_z = detail::backward<Activation>(saved, grads, broadcast_weight);
+  const at::Tensor grad_z =
+      detail::backward<Activation>(saved, grads, broadcast_weight, parameters.number);
   result.input = grad_z.to(grad.scalar_type());
   if constexpr (Activation::has_weight) {
     if (wanted.weight) {

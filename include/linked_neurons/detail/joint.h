@@ -63,7 +63,7 @@ class JointBackward : public SavingNode<5> {
   /// Runs forward, and makes a new node the output's `grad_fn`.
   static at::Tensor record(const JointArguments& args) {
     const auto node = make_node<JointBackward>();
-    const auto& [weight, bias] = args.parameters;
+    const auto& [weight, bias, number] = args.parameters;
     node->set_next_edges(torch::autograd::collect_next_edges(
         args.input, weight.pos, weight.neg, bias, args.weight, args.bias));
     at::Tensor output;
@@ -80,6 +80,7 @@ class JointBackward : public SavingNode<5> {
     node->save(kNeg, weight.neg);
     node->save(kInputBias, bias);
     node->save(kWeight, args.weight);
+    node->number_ = number;
     return output;
   }
 
@@ -94,7 +95,8 @@ class JointBackward : public SavingNode<5> {
     const JointArguments args{
         std::move(variables[kInput]),
         {{std::move(variables[kPos]), std::move(variables[kNeg])},
-         std::move(variables[kInputBias])},
+         std::move(variables[kInputBias]),
+         number_},
         kind_,
         dim_,
         layer_,
@@ -130,7 +132,7 @@ class JointBackward : public SavingNode<5> {
       from = composes ? activation_gradients(grad, like, saved, args.weight)
                       : activation_gradients(grad, like, saved, args.weight, *backend);
     }
-    const auto& [weight, bias] = from.parameters;
+    const auto& [weight, bias, number] = from.parameters;
     return {from.input, weight.pos, weight.neg, bias, grad_weight, grad_bias};
   }
 
@@ -173,6 +175,7 @@ class JointBackward : public SavingNode<5> {
   std::shared_ptr<const LayerBehind> layer_;
   ParameterShape kind_ = ParameterShape::one;
   std::int64_t dim_ = 0;
+  double number_ = 0;
 };
 
 /// Casts a tensor as autocast does for LibTorch's own convolutions; without autocast, gives it
@@ -209,11 +212,12 @@ at::Tensor joint(
   JointArguments args{
       input, parameters, ParameterShape::one, dim, layer, autocast(weight), autocast(bias)};
   args.dim = check_input(name.c_str(), input, dim);
-  const auto& [slopes, input_bias] = parameters;
+  const auto& [slopes, input_bias, number] = parameters;
   if constexpr (Activation::has_weight) {
     args.kind = check_weight(name.c_str(), slopes, input, args.dim);
   }
   check_bias(name.c_str(), input_bias, input, args.dim);
+  check_number<Activation>(number);
   TORCH_CHECK(weight.defined(), name, ": expected weight to be a tensor, got an undefined one");
   const bool is_axis_of_layer = args.dim == layer->channel_axis(input.dim());
   TORCH_CHECK(

@@ -181,8 +181,8 @@ class Convolution : public LayerBehind {
     return at::DimVector(stride.size(), 0);
   }
 
-  /// Whether LibTorch's operator, which is given the input for the input's gradient too, asks it for
-  /// its sizes and strides alone. Elsewhere it copies the input, or takes views of it.
+  /// Whether LibTorch's operator, which is given the input for the input's gradient too, asks it
+  /// for its sizes and strides alone. Elsewhere it copies the input, or takes views of it.
   bool needs_no_input() const {
     const auto is_1 = [](std::int64_t each) { return each == 1; };
     return end_padding_.empty() && groups == 1 && stride.size() > 1 &&

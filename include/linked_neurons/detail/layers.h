@@ -17,7 +17,7 @@
       const ForwardArguments& args, at::ScalarType type, Target target, std::int64_t cache);  \
   prefix template void cpu::backward<A>(                                                      \
       const BackwardArguments& args, at::ScalarType type, Target target, std::int64_t cache); \
-  prefix template void cpu::backward<FromInput<A>>(                                           \
+  prefix template void cpu::backward_from_input<A>(                                           \
       const BackwardArguments& args, at::ScalarType type, Target target, std::int64_t cache); \
   prefix template at::Tensor linked<A>(                                                       \
       const at::Tensor& input, const Parameters& parameters, std::int64_t dim, bool keep_output);

@@ -1,5 +1,5 @@
 /// \file
-/// The trained tensors of a layer.
+/// What a layer computes with besides its input.
 #pragma once
 
 #include <linked_neurons/activation/activation.h>
@@ -14,7 +14,8 @@ enum class ParameterShape { one, per_channel, per_element };
 /// What a layer computes with besides its input; undefined where it has none.
 struct Parameters {
   Pair<at::Tensor> weight;
-  at::Tensor bias; ///< one number a channel, added to the input before the activation
+  at::Tensor bias;   ///< one number a channel, added to the input before the activation
+  double number = 0; ///< that of an activation that has one
 };
 
 /// Which of their gradients somebody asks for.

@@ -86,6 +86,7 @@ template <class Activation, class Arguments>
 [[nodiscard]] Parameters read_parameters(
     const Parameters& parameters, ParameterShape kind, const Layout& layout, Arguments& args) {
   Parameters read;
+  args.number = parameters.number;
   if constexpr (Activation::has_weight) {
     const ParameterView view(kind, layout);
     read.weight = {view.read(parameters.weight.pos), view.read(parameters.weight.neg)};

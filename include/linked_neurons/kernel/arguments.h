@@ -46,6 +46,7 @@ struct ForwardArguments {
   std::int64_t row;
   Weights weight;
   Bias bias;
+  double number; ///< that of an activation that has one
 };
 
 /// What backward is given. Gradients of parameters are sums over the elements of each value, of the
@@ -63,6 +64,7 @@ struct BackwardArguments {
   Pair<void*> grad_weight;
   void* grad_bias;
   bool grad_is_uniform;
+  double number; ///< that of an activation that has one
 };
 
 /// What forward saved of one element. An activation reads the member that its `saved` names.
@@ -85,12 +87,27 @@ constexpr void check_arithmetic() {
 }
 
 template <class Activation, class T>
-LINKED_NEURONS_FN Pair<T> forward(const T& z, const Pair<T>& weight) {
+LINKED_NEURONS_FN Pair<T> forward(const T& z, const Pair<T>& weight, Number<T> number) {
   check_arithmetic<T>();
   if constexpr (Activation::has_weight) {
+    static_assert(!Activation::has_number, "linked_neurons: weights or a number, not both");
     return Activation::forward(z, weight);
+  } else if constexpr (Activation::has_number) {
+    return Activation::forward(z, number);
   } else {
     return Activation::forward(z);
+  }
+}
+
+/// The same within the bound of an activation that has one, where compilers vectorise it.
+template <class Activation, class T>
+LINKED_NEURONS_FN Pair<T> forward_in_loop(const T& z, const Pair<T>& weight, Number<T> number) {
+  if constexpr (Activation::near_bound != 0) {
+    static_assert(!Activation::has_weight && !Activation::has_number);
+    check_arithmetic<T>();
+    return Activation::forward_near(z);
+  } else {
+    return forward<Activation>(z, weight, number);
   }
 }
 
@@ -106,14 +123,39 @@ LINKED_NEURONS_FN const auto& saved_value(const SavedValues<T, Condition>& saved
 }
 
 template <class Activation, class T, class Condition>
-LINKED_NEURONS_FN T
-backward(const SavedValues<T, Condition>& saved, const Pair<T>& grad, const Pair<T>& weight) {
+LINKED_NEURONS_FN T backward(
+    const SavedValues<T, Condition>& saved,
+    const Pair<T>& grad,
+    const Pair<T>& weight,
+    Number<T> number) {
   check_arithmetic<T>();
   const auto& value = saved_value<Activation>(saved);
   if constexpr (Activation::has_weight) {
     return Activation::backward(value, grad, weight);
+  } else if constexpr (Activation::has_number) {
+    return Activation::backward(value, grad, number);
   } else {
     return Activation::backward(value, grad);
+  }
+}
+
+/// Whether a loop over elements computes backward from z within a bound.
+template <class Activation>
+inline constexpr bool kHasBackwardNear =
+    Activation::saved == Saved::input&& Activation::near_bound != 0;
+
+/// The same within the bound, as `forward_in_loop`.
+template <class Activation, class T, class Condition>
+LINKED_NEURONS_FN T backward_in_loop(
+    const SavedValues<T, Condition>& saved,
+    const Pair<T>& grad,
+    const Pair<T>& weight,
+    Number<T> number) {
+  if constexpr (kHasBackwardNear<Activation>) {
+    check_arithmetic<T>();
+    return Activation::backward_near(saved.input, grad);
+  } else {
+    return backward<Activation>(saved, grad, weight, number);
   }
 }
 

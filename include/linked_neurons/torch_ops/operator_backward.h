@@ -136,7 +136,7 @@ class OperatorBackward : public LinkedNode<A> {
             ? Operators<A>::template gradients<true>(
                   grad, output, masks, parameters, C10_AS_INTARRAYREF_SLOW(output_strides), dim)
             : Operators<A>::call_backward(grad, output, masks, parameters, output_strides, dim);
-    const auto& [weight, bias] = from.parameters;
+    const auto& [weight, bias, number] = from.parameters;
     const auto wanted = [](const Tensor& parameter, const Tensor& gradient) {
       return parameter.defined() ? gradient : Tensor();
     };

@@ -209,7 +209,7 @@ struct OperatorsWith {
     const auto wanted = [&](const Tensor& gradient) {
       return gradient.defined() ? gradient : nothing(grad);
     };
-    const auto& [weights, grad_bias] = from.parameters;
+    const auto& [weights, grad_bias, number] = from.parameters;
     if constexpr (A::has_weight) {
       return {from.input, wanted(weights.pos), wanted(weights.neg), wanted(grad_bias)};
     } else {
@@ -237,7 +237,7 @@ struct OperatorsWith {
     static const auto handle = find<decltype(forward)>("forward");
     const Tensor x = dense(input);
     const auto strides = x.sym_strides();
-    const auto& [weight, bias] = parameters;
+    const auto& [weight, bias, number] = parameters;
     if constexpr (A::has_weight) {
       return handle.call(x, weight.pos, weight.neg, optional(bias), dim, strides, keep_masks);
     } else {
@@ -253,7 +253,7 @@ struct OperatorsWith {
       c10::SymIntArrayRef output_strides,
       std::int64_t dim) {
     static const auto handle = find<decltype(backward_shapes)>("backward");
-    const auto& [weight, bias] = parameters;
+    const auto& [weight, bias, number] = parameters;
     if constexpr (A::has_weight) {
       auto [x, pos, neg, of_bias] = handle.call(
           grad,

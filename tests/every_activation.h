@@ -1,0 +1,9 @@
+// The library's activations and the optional ones, as one list.
+#pragma once
+
+#include <linked_neurons/activation/all.h>
+#include <linked_neurons/activation/optional.h>
+
+#define TESTS_FOR_EVERY_ACTIVATION(use)   \
+  LINKED_NEURONS_FOR_ALL_ACTIVATIONS(use) \
+  LINKED_NEURONS_FOR_OPTIONAL_ACTIVATIONS(use)
