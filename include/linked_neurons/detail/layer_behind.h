@@ -13,6 +13,7 @@
 #include <ATen/ops/linear.h>
 #include <c10/util/Exception.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <tuple>
@@ -157,12 +158,10 @@ class Convolution : public LayerBehind {
     return grad.sum(axes);
   }
 
-  // LibTorch's operator is given the input too, of which it needs the sizes, and the strides to
-  // choose a memory format. Where it cuts the input into groups, it copies it.
   at::Tensor input_gradient(
       const at::Tensor& grad, const at::Tensor& like, const at::Tensor& weight) const override {
     constexpr std::array<bool, 3> kInput = {true, false, false};
-    if (end_padding_.empty() && groups == 1) {
+    if (needs_no_input()) {
       return std::get<0>(gradients(grad, like, weight, kInput));
     }
     const auto same = at::empty_strided(like.sizes(), like.strides(), like.options());
@@ -180,6 +179,14 @@ class Convolution : public LayerBehind {
  private:
   at::DimVector no_padding() const {
     return at::DimVector(stride.size(), 0);
+  }
+
+  /// Whether LibTorch's operator, which is given the input for the input's gradient too, asks it for
+  /// its sizes and strides alone. Elsewhere it copies the input, or takes views of it.
+  bool needs_no_input() const {
+    const auto is_1 = [](std::int64_t each) { return each == 1; };
+    return end_padding_.empty() && groups == 1 && stride.size() > 1 &&
+           std::all_of(dilation.begin(), dilation.end(), is_1);
   }
 
   at::Tensor padded(const at::Tensor& input) const {
