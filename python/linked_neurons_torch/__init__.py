@@ -26,13 +26,24 @@ if _torch_version < OLDEST_TORCH:
         f"pip install 'torch>={OLDEST_TORCH}'")
 
 from . import functional  # noqa: E402
+from ._link import link  # noqa: E402
 from ._move_bias import move_bias  # noqa: E402
 from ._operators import load, settle_allocator  # noqa: E402
+from .joint_modules import (  # noqa: E402
+    JointConv, JointLayer, JointLinear, LKPReLUConv1d, LKPReLUConv2d, LKPReLUConv3d, LKPReLULinear, LKReLUConv1d,
+    LKReLUConv2d, LKReLUConv3d, LKReLULinear, LKSELUConv1d, LKSELUConv2d, LKSELUConv3d, LKSELULinear, LKSinCosConv1d,
+    LKSinCosConv2d, LKSinCosConv3d, LKSinCosLinear, LKSwishConv1d, LKSwishConv2d, LKSwishConv3d, LKSwishLinear)
 from .modules import LinkedLayer, LKPReLU, LKReLU, LKSELU, LKSiLU, LKSinCos, LKSwish  # noqa: E402
 
 __all__ = [
-    "LinkedLayer", "LKPReLU", "LKReLU", "LKSELU", "LKSiLU", "LKSinCos", "LKSwish", "cmake_prefix_path", "functional",
-    "load", "move_bias", "settle_allocator",
+    "JointConv", "JointLayer", "JointLinear", "LinkedLayer",
+    "LKPReLU", "LKPReLUConv1d", "LKPReLUConv2d", "LKPReLUConv3d", "LKPReLULinear",
+    "LKReLU", "LKReLUConv1d", "LKReLUConv2d", "LKReLUConv3d", "LKReLULinear",
+    "LKSELU", "LKSELUConv1d", "LKSELUConv2d", "LKSELUConv3d", "LKSELULinear",
+    "LKSiLU",
+    "LKSinCos", "LKSinCosConv1d", "LKSinCosConv2d", "LKSinCosConv3d", "LKSinCosLinear",
+    "LKSwish", "LKSwishConv1d", "LKSwishConv2d", "LKSwishConv3d", "LKSwishLinear",
+    "cmake_prefix_path", "functional", "link", "load", "move_bias", "settle_allocator",
 ]
 __version__ = _version("linked-neurons-torch")
 

@@ -10,7 +10,7 @@ from torch.distributed.tensor._dtensor_spec import DTensorSpec
 from torch.distributed.tensor._op_schema import OpSchema, OpSpec, OpStrategy, RuntimeSchemaInfo
 from torch.distributed.tensor.placement_types import Placement
 
-from . import functional
+from . import _composed, functional
 
 Placements = tuple[Placement, ...]
 
@@ -20,13 +20,17 @@ _MASKS = "the masks of a part along axis "
 
 
 def register() -> None:
-    """Registers the rules of the operators ``_<name>_forward`` and ``_<name>_backward``."""
+    """Registers the rules of ``_<name>_forward``, ``_<name>_backward`` and ``_<name>_joint_backward``."""
     propagator = DTensor._op_dispatcher.sharding_propagator
     for name in {getattr(functional, each).__name__ for each in functional.__all__}:  # an alias has none of its own
-        for part, strategy in (("forward", _forward), ("backward", _backward)):
+        if not hasattr(_composed, name):  # a joint layer
+            continue
+        for part, strategy, first_number in (
+            ("forward", _forward, "dim"), ("backward", _backward, "dim"), ("joint_backward", _joint_backward, "layer"),
+        ):
             operator = getattr(torch.ops.linked_neurons, f"_{name}_{part}").default
             arguments = [argument.name for argument in operator._schema.arguments]
-            info = RuntimeSchemaInfo(arguments.index("dim"), needs_pytree=True)
+            info = RuntimeSchemaInfo(arguments.index(first_number), needs_pytree=True)
             propagator.register_op_strategy(operator, strategy, info)
 
 
@@ -58,6 +62,29 @@ def _backward(schema: OpSchema) -> OpStrategy:
                 Partial() if split.is_shard() and parameter.is_replicate() else parameter
                 for split, parameter in zip(placements, kept))
     tensors = {"grad": placements, "output": placements, "masks": masks, **parameters}
+    return _only(schema, results, tensors)
+
+
+def _joint_backward(schema: OpSchema) -> OpStrategy:
+    """Along the batch, and where a linear layer is behind along any axis but the last."""
+    arguments = _by_name(schema)
+    x = arguments["x"]
+    axes = 1 if arguments["layer"] else len(x.shape) - 1
+    placements = tuple(
+        placement if type(placement) is Shard and placement.dim < axes else Replicate() for placement in _placements(x))
+    replicated = (Replicate(),) * len(placements)
+    parameters = _parameters({**arguments, "bias": None}, placements)
+    tensors = {"grad": placements, "x": placements, "weight": replicated, "input_bias": replicated, **parameters}
+    of_x, of_slopes, of_input_bias, of_weight, of_bias = arguments["wanted"]
+    wanted = {
+        "grad_x": of_x, "grad_weight_pos": of_slopes, "grad_weight_neg": of_slopes, "grad_input_bias": of_input_bias,
+        "grad_weight": of_weight, "grad_bias": of_bias}
+    results = {}
+    for name in (each.name for each in schema.op._schema.returns):
+        kept = tensors.get(name.removeprefix("grad_"), replicated)
+        summed = tuple(
+            Partial() if split.is_shard() and each.is_replicate() else each for split, each in zip(placements, kept))
+        results[name] = summed if wanted[name] else replicated  # or empty
     return _only(schema, results, tensors)
 
 

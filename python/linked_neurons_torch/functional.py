@@ -12,14 +12,26 @@ type, device and memory format. ``bias``, one number a channel, is added to the 
 activation (in float for 16-bit types, without a rounding in between). Its type is the input's; beside
 a 16-bit input float is taken too. With ``keep_output`` LK-ReLU saves its output for backward, which the
 next layer mostly keeps anyway, in place of two bits an element. Bad input raises a ``RuntimeError``.
+
+``lk_relu_conv2d`` and so on are a linked layer and the convolution or linear layer behind it as one, of which the
+input alone, of C channels, is kept for backward, and never the pair. They take what ``torch.nn.functional.conv2d``
+takes, with ``weight_pos`` and ``weight_neg`` behind the input for LK-PReLU, and ``input_bias``. Their channels are on
+the axis that the layer behind has them on.
 """
 
 import torch
 from torch import Tensor
 
-from . import _operators
+from . import _joint, _operators
 
-__all__ = ["lk_prelu", "lk_relu", "lk_selu", "lk_silu", "lk_sin_cos", "lk_swish"]
+__all__ = [
+    "lk_prelu", "lk_prelu_conv1d", "lk_prelu_conv2d", "lk_prelu_conv3d", "lk_prelu_linear",
+    "lk_relu", "lk_relu_conv1d", "lk_relu_conv2d", "lk_relu_conv3d", "lk_relu_linear",
+    "lk_selu", "lk_selu_conv1d", "lk_selu_conv2d", "lk_selu_conv3d", "lk_selu_linear",
+    "lk_silu",
+    "lk_sin_cos", "lk_sin_cos_conv1d", "lk_sin_cos_conv2d", "lk_sin_cos_conv3d", "lk_sin_cos_linear",
+    "lk_swish", "lk_swish_conv1d", "lk_swish_conv2d", "lk_swish_conv3d", "lk_swish_linear",
+]
 
 
 def lk_relu(x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False) -> Tensor:
@@ -94,3 +106,9 @@ def lk_sin_cos(x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output:
 
 
 lk_silu = lk_swish
+
+lk_relu_conv1d, lk_relu_conv2d, lk_relu_conv3d, lk_relu_linear = _joint.functions_of("lk_relu")
+lk_prelu_conv1d, lk_prelu_conv2d, lk_prelu_conv3d, lk_prelu_linear = _joint.weighted_functions_of("lk_prelu")
+lk_selu_conv1d, lk_selu_conv2d, lk_selu_conv3d, lk_selu_linear = _joint.functions_of("lk_selu")
+lk_swish_conv1d, lk_swish_conv2d, lk_swish_conv3d, lk_swish_linear = _joint.functions_of("lk_swish")
+lk_sin_cos_conv1d, lk_sin_cos_conv2d, lk_sin_cos_conv3d, lk_sin_cos_linear = _joint.functions_of("lk_sin_cos")

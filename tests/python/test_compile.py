@@ -31,7 +31,9 @@ class CompileTest(unittest.TestCase):
 
     def test_modules(self):
         torch.manual_seed(0)
-        net = nn.Sequential(ln.LKReLU(), ln.LKPReLU(6, bias=6), ln.LKSELU(dim=-3), ln.LKSwish(dim=-1))
+        net = nn.Sequential(
+            ln.LKReLU(), ln.LKPReLU(6, bias=6), ln.LKSELUConv2d(12, 3, (2, 3), padding="same", input_bias=True),
+            ln.LKSELU(dim=-3), ln.LKSwish(dim=-1), ln.LKPReLULinear(16, 5))
         compiled = torch.compile(net, backend=BACKEND, fullgraph=True, dynamic=True)
         for sizes in ((2, 3, 8, 8), (5, 3, 9, 8)):
             images = torch.randn(sizes)

@@ -62,7 +62,9 @@ def check_layer(layer, mesh, placements, args, lies_otherwise):
 
 def make_net():
     torch.manual_seed(SEED)
-    return torch.nn.Sequential(torch.nn.Linear(6, 4), ln.LKPReLU(num_parameters=4, bias=4), torch.nn.Linear(8, 3))
+    return torch.nn.Sequential(
+        torch.nn.Linear(6, 4), ln.LKPReLU(num_parameters=4, bias=4), torch.nn.Linear(8, 3),
+        ln.LKPReLULinear(3, 2, num_parameters=3, input_bias=True))
 
 
 def check_training(mesh):

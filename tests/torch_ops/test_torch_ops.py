@@ -36,7 +36,8 @@ class EagerTest(unittest.TestCase):
 
     def test_every_layer_is_a_case(self):
         names = torch._C._dispatch_get_all_op_names()
-        layers = [name.removeprefix("linked_neurons::") for name in names if "::lk_" in name]
+        layers = [name.removeprefix("linked_neurons::_").removesuffix("_forward") for name in names
+                  if name.startswith("linked_neurons::_lk_") and name.endswith("_forward")]
         self.assertCountEqual(layers, LAYERS)
 
     def test_settles_the_allocator(self):

@@ -18,9 +18,12 @@ namespace linked_neurons::detail {
 
 /// What a layer's node in LibTorch's graph has, however forward and backward are run: saved
 /// tensors, and an edge to each argument.
-template <class Activation>
-class LinkedNode : public SavingNode<5> {
+/// \tparam Base a `SavingNode` with room for them.
+template <class Activation, class Base = SavingNode<5>>
+class LinkedNode : public Base {
  public:
+  using Base::Base;
+
   std::string name() const override {
     std::string name = "LinkedBackward<"; // g++ 12 warns of operator+ in C++20 (GCC's bug 105651)
     name += Activation::name;
@@ -41,7 +44,7 @@ class LinkedNode : public SavingNode<5> {
     return this->should_compute_output(kPosEdge) || this->should_compute_output(kNegEdge);
   }
 
-  using SavingNode::save;
+  using Base::save;
 
   void save(const Parameters& parameters) {
     save(kPos, parameters.weight.pos);

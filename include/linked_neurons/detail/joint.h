@@ -32,7 +32,8 @@ struct JointArguments {
 
 /// The pair in the type of the layer's weight, which under autocast is another one.
 inline at::Tensor as_weight(const at::Tensor& pair, const at::Tensor& weight) {
-  return pair.scalar_type() == at::kDouble ? pair : pair.to(weight.scalar_type());
+  const auto type = pair.scalar_type();
+  return type == at::kDouble || type == weight.scalar_type() ? pair : pair.to(weight.scalar_type());
 }
 
 template <class Activation>
@@ -46,6 +47,100 @@ at::Tensor run_joint(const JointArguments& args) {
                               false)
                               .output;
   return args.layer->forward(as_weight(pair, args.weight), args.weight, args.bias);
+}
+
+/// Which gradients of a joint layer somebody asks for.
+struct JointWanted {
+  bool input, slopes, input_bias; ///< of the activation
+  bool weight, bias;              ///< of the layer behind
+};
+
+/// The gradients of a joint layer; undefined where nobody asked for them.
+struct JointGradients {
+  composed::Gradients activation;
+  at::Tensor weight, bias;
+};
+
+/// With respect to the layer behind, of the pair.
+inline JointGradients layer_gradients(
+    const at::Tensor& grad,
+    const at::Tensor& pair,
+    const JointArguments& args,
+    const JointWanted& wanted) {
+  JointGradients result;
+  if (wanted.weight) {
+    std::tie(result.weight, result.bias) =
+        args.layer->weight_gradient(grad, pair, args.weight, wanted.bias);
+  } else if (wanted.bias) {
+    result.bias = args.layer->bias_gradient(grad);
+  }
+  return result;
+}
+
+inline bool wants_activation(const JointWanted& wanted) {
+  return wanted.input || wanted.slopes || wanted.input_bias;
+}
+
+/// By the kernels. Where the weight's gradient needs the pair, it is computed anew, and freed
+/// before the activation's backward.
+template <class Activation>
+JointGradients joint_gradients(
+    const Backend& backend,
+    const at::Tensor& grad,
+    const JointArguments& args,
+    const JointWanted& wanted) {
+  const at::Tensor z = dense(args.input);
+  const Layout layout = layout_of(z, args.dim);
+  at::Tensor pair;
+  if (wanted.weight) {
+    pair = as_weight(
+        run_forward<Activation>(&backend, z, args.parameters, args.kind, args.dim, false).output,
+        args.weight);
+  }
+  auto result = layer_gradients(grad, pair, args, wanted);
+  pair.reset();
+  if (wants_activation(wanted)) {
+    const at::Tensor like =
+        without_memory(layout.output_sizes, layout.output_strides, args.weight.options());
+    const SavedForBackward saved{
+        z,
+        /*is_input=*/true,
+        {},
+        {},
+        args.parameters,
+        args.kind,
+        args.dim,
+        {wanted.slopes, wanted.input_bias}};
+    result.activation = run_backward<Activation>(
+        backend,
+        args.layer->input_gradient(grad, like, args.weight).to(z.scalar_type()),
+        saved,
+        layout);
+  }
+  return result;
+}
+
+/// By LibTorch's operators, which can be differentiated once more.
+/// \param pair computed anew.
+template <class Activation>
+JointGradients composed_gradients(
+    const at::Tensor& grad,
+    const at::Tensor& pair,
+    const JointArguments& args,
+    const JointWanted& wanted) {
+  auto result = layer_gradients(grad, pair, args, wanted);
+  if (wants_activation(wanted)) {
+    const at::Tensor& z = args.input;
+    result.activation = composed::backward<FromInput<Activation>>(
+        args.layer->input_gradient(grad, pair, args.weight).to(z.scalar_type()),
+        z,
+        {},
+        args.parameters,
+        args.kind,
+        args.dim,
+        {wanted.slopes, wanted.input_bias});
+  }
+  return result;
 }
 
 /// The node of a joint layer.
@@ -103,74 +198,29 @@ class JointBackward : public SavingNode<5> {
         std::move(variables[kWeight]),
         {}};
     const auto wants = [&](EdgeIndex edge) { return this->task_should_compute_output(edge); };
-    const bool wants_slopes = wants(kPosEdge) || wants(kNegEdge);
+    const JointWanted wanted{
+        wants(kInputEdge),
+        wants(kPosEdge) || wants(kNegEdge),
+        wants(kInputBiasEdge),
+        wants(kWeightEdge),
+        wants(kBiasEdge)};
     const auto* const backend = backend_for<Activation>(args.input, args.parameters);
-    const bool composes = backend == nullptr || at::GradMode::is_enabled() || is_transformed(grad);
-    at::Tensor grad_weight;
-    at::Tensor grad_bias;
-    at::Tensor like; // the pair; on the composed path, which may be differentiated, itself
-    if (wants(kWeightEdge) || composes) {
+    JointGradients result;
+    if (backend == nullptr || at::GradMode::is_enabled() || is_transformed(grad)) {
       const at::Tensor pair =
           as_weight(linked<Activation>(args.input, args.parameters, dim_), args.weight);
-      std::tie(grad_weight, grad_bias) =
-          layer_->weight_gradient(grad, pair, args.weight, wants(kBiasEdge));
-      like = composes ? pair : without_memory(pair.sizes(), pair.strides(), pair.options());
-    } else if (wants(kBiasEdge)) {
-      grad_bias = layer_->bias_gradient(grad);
+      result = composed_gradients<Activation>(grad, pair, args, wanted);
+    } else {
+      result = joint_gradients<Activation>(*backend, grad, args, wanted);
     }
-    composed::Gradients from;
-    if (wants(kInputEdge) || wants_slopes || wants(kInputBiasEdge)) {
-      const SavedForBackward saved{
-          args.input,
-          /*is_input=*/true,
-          {},
-          {},
-          args.parameters,
-          kind_,
-          dim_,
-          {wants_slopes, wants(kInputBiasEdge)}};
-      from = composes ? activation_gradients(grad, like, saved, args.weight)
-                      : activation_gradients(grad, like, saved, args.weight, *backend);
-    }
-    const auto& [weight, bias, number] = from.parameters;
-    return {from.input, weight.pos, weight.neg, bias, grad_weight, grad_bias};
+    const auto& [slopes, input_bias, number] = result.activation.parameters;
+    return {
+        result.activation.input, slopes.pos, slopes.neg, input_bias, result.weight, result.bias};
   }
 
  private:
   enum SavedIndex { kInput, kPos, kNeg, kInputBias, kWeight };
   enum EdgeIndex { kInputEdge, kPosEdge, kNegEdge, kInputBiasEdge, kWeightEdge, kBiasEdge, kEdges };
-
-  composed::Gradients activation_gradients(
-      const at::Tensor& grad,
-      const at::Tensor& like,
-      const SavedForBackward& saved,
-      const at::Tensor& weight) const {
-    const at::Tensor& z = saved.input_or_output;
-    return composed::backward<FromInput<Activation>>(
-        layer_->input_gradient(grad, like, weight).to(z.scalar_type()),
-        z,
-        {},
-        saved.parameters,
-        kind_,
-        dim_,
-        saved.wanted);
-  }
-
-  /// \param like undefined where nobody needed the pair.
-  composed::Gradients activation_gradients(
-      const at::Tensor& grad,
-      at::Tensor like,
-      const SavedForBackward& saved,
-      const at::Tensor& weight,
-      const Backend& backend) const {
-    const at::Tensor z = dense(saved.input_or_output);
-    const Layout layout = layout_of(z, dim_);
-    if (!like.defined()) {
-      like = without_memory(layout.output_sizes, layout.output_strides, weight.options());
-    }
-    const at::Tensor grad_pair = layer_->input_gradient(grad, like, weight).to(z.scalar_type());
-    return run_backward<Activation>(backend, grad_pair, saved, layout);
-  }
 
   std::shared_ptr<const LayerBehind> layer_;
   ParameterShape kind_ = ParameterShape::one;
@@ -193,6 +243,25 @@ inline at::Tensor autocast(const at::Tensor& tensor) {
   }
   const auto type = at::autocast::get_lower_precision_fp_from_device_type(device);
   return at::autocast::cached_cast(type, tensor, device);
+}
+
+/// \throws c10::Error if the weight of the layer behind does not fit.
+/// \param channels of the input.
+inline void check_weight_behind(
+    const std::string& name,
+    const at::Tensor& weight,
+    bool fits,
+    std::int64_t axes,
+    const c10::SymInt& channels) {
+  TORCH_CHECK(
+      fits,
+      name,
+      ": expected a weight of ",
+      axes,
+      " axes for ",
+      channels * 2,
+      " channels (twice those of the input), got one of shape ",
+      weight.sym_sizes());
 }
 
 /// The joint layer: checks its arguments, and records for backward only what somebody will
@@ -220,16 +289,9 @@ at::Tensor joint(
   check_number<Activation>(number);
   TORCH_CHECK(weight.defined(), name, ": expected weight to be a tensor, got an undefined one");
   const bool is_axis_of_layer = args.dim == layer->channel_axis(input.dim());
-  TORCH_CHECK(
-      weight.dim() == layer->weight_axes() &&
-          (!is_axis_of_layer || layer->in_channels(weight) == 2 * input.size(args.dim)),
-      name,
-      ": expected a weight of ",
-      layer->weight_axes(),
-      " axes for ",
-      2 * input.size(args.dim),
-      " channels (twice those of the input), got one of shape ",
-      weight.sizes());
+  const bool fits = weight.dim() == layer->weight_axes() &&
+                    (!is_axis_of_layer || layer->in_channels(weight) == 2 * input.size(args.dim));
+  check_weight_behind(name, weight, fits, layer->weight_axes(), input.sym_size(args.dim));
   bool differentiated = false;
   bool composes = is_intercepted() || !is_axis_of_layer;
   for (const at::Tensor* tensor : {&input, &slopes.pos, &slopes.neg, &input_bias, &weight, &bias}) {

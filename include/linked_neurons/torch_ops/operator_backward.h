@@ -3,27 +3,28 @@
 #pragma once
 
 #include <linked_neurons/detail/autograd.h>
+#include <linked_neurons/torch_ops/operator_node.h>
 #include <linked_neurons/torch_ops/operators.h>
 
 #include <ATen/core/LegacyTypeDispatch.h>
 #include <ATen/core/grad_mode.h>
-#include <torch/csrc/dynamo/compiled_autograd.h>
 
-#include <cstddef>
 #include <cstdint>
 #include <mutex>
-#include <optional>
 #include <utility>
-#include <vector>
 
 namespace linked_neurons::detail {
 
 /// The node of a layer that is made of operators: forward and backward call the kernels through the
 /// dispatcher, so tracing, export and compiled autograd record them.
 template <class A>
-class OperatorBackward : public LinkedNode<A> {
+class OperatorBackward : public LinkedNode<A, OperatorNode> {
+  using Node = LinkedNode<A, OperatorNode>;
+
  public:
-  using typename LinkedNode<A>::Tensors;
+  using typename Node::Tensors;
+
+  OperatorBackward() : Node(run, /*saves_output=*/true) {}
 
   /// Runs forward, and makes a new node the output's `grad_fn`.
   /// \param keep_output in place of the masks, where it tells them.
@@ -35,8 +36,8 @@ class OperatorBackward : public LinkedNode<A> {
     const at::AutoDispatchBelowADInplaceOrView below_autograd;
     auto [output, masks] = Operators<A>::call_forward(x, parameters, dim, !keep_output);
     set_history(output, node);
-    node->dim_ = dim;
-    node->output_strides_ = output.sym_strides().vec();
+    node->constant_ = dim;
+    node->sizes_ = output.sym_strides().vec();
     // The backward operator computes the gradients of those arguments that it is given: of the
     // weights if it is given the output, of the bias if it is given the bias.
     if (keep_output || saves_output<A>(node->wants_weight_gradients())) {
@@ -48,74 +49,13 @@ class OperatorBackward : public LinkedNode<A> {
     return output;
   }
 
-  // For compiled autograd (torch/csrc/dynamo/compiled_autograd.h says how), which collects what a
-  // node holds, puts symbols in its place, and asks for a function of these.
-
-  void compiled_args(torch::dynamo::autograd::CompiledNodeArgs& args) const override {
-    args.collect(this->name());
-    for (std::size_t i = 0; i < this->saved_.size(); ++i) {
-      args.collect(this->saved_[i], i == Node::kInputOrOutput);
-    }
-    args.collect(output_strides_);
-    args.collect(dim_);
-  }
-
-  Tensors apply_with_saved(
-      const Tensors& grads, torch::dynamo::autograd::SwapSavedVariables& swap) override {
-    namespace compiled = torch::dynamo::autograd;
-    using Edges = std::vector<std::optional<torch::autograd::InputMetadata>>;
-    for (auto& each : this->saved_) {
-      swap.before(each);
-    }
-    swap.before(output_strides_);
-    compiled::PackedArgs packed;
-    packed.pack(this->saved_variables());
-    packed.pack(output_strides_);
-    packed.pack(dim_);
-    const auto& args = packed.vec();
-    std::vector<at::TypePtr> types;
-    types.reserve(args.size());
-    for (const auto& each : args) {
-      types.push_back(each.type());
-    }
-    const auto& compiler = compiled::getPyCompilerInterface();
-    const auto function = compiler->bind_function(
-        swap.get_py_compiler(),
-        this->name(),
-        run_packed,
-        types,
-        /*is_custom_function=*/true,
-        /*is_traceable=*/true);
-    auto result = compiler->call_function(
-        swap.get_py_compiler(),
-        "apply_functional",
-        function,
-        grads,
-        args,
-        compiled::IValuePacker<Edges>::pack(compiled::get_input_metadata(this->next_edges())));
-    for (auto& each : this->saved_) {
-      swap.after(each);
-    }
-    swap.after(output_strides_);
-    return result;
-  }
-
  protected:
   Tensors apply(Tensors&& grads) override {
     const std::lock_guard<std::mutex> lock(this->mutex_);
-    return run(grads, this->saved_variables(), output_strides_, dim_);
+    return run(grads, this->saved_variables(), this->sizes_, this->constant_);
   }
 
  private:
-  using Node = LinkedNode<A>;
-
-  static Tensors run_packed(const Tensors& grads, const std::vector<at::IValue>& args) {
-    torch::dynamo::autograd::PackedArgs packed(args);
-    const auto saved = packed.unpack<Tensors>();
-    const auto output_strides = packed.unpack<std::vector<c10::SymInt>>();
-    return run(grads, saved, output_strides, packed.unpack<std::int64_t>());
-  }
-
   /// The gradients, in the order of the edges.
   static Tensors run(
       const Tensors& grads,
@@ -146,9 +86,6 @@ class OperatorBackward : public LinkedNode<A> {
         wanted(output, weight.neg),
         wanted(parameters.bias, bias)};
   }
-
-  std::int64_t dim_ = 0;
-  std::vector<c10::SymInt> output_strides_;
 };
 
 } // namespace linked_neurons::detail

@@ -6,17 +6,25 @@
 ///         Tensor x, Tensor? bias=None, int dim=1, bool keep_output=False) -> Tensor
 ///     linked_neurons::lk_prelu(
 ///         Tensor x, Tensor weight_pos, Tensor weight_neg, Tensor? bias=None, int dim=1) -> Tensor
+///     linked_neurons::lk_relu_conv2d(
+///         Tensor x, Tensor weight, Tensor? bias=None, SymInt[2] stride=1, SymInt[2] padding=0,
+///         SymInt[2] dilation=1, SymInt groups=1, Tensor? input_bias=None) -> Tensor
+///     linked_neurons::lk_relu_linear(
+///         Tensor x, Tensor weight, Tensor? bias=None, Tensor? input_bias=None) -> Tensor
 ///     linked_neurons::settle_allocator() -> bool
 ///
 /// There is one for each activation of the list (activation/all.h): as the first where it has no
 /// weights, as the second where it has. Shapes, types and errors are those of functional.h.
-/// Autocast does not change their input.
+/// Autocast does not change their input. Those of joint layers, conv1d and conv3d too, are as
+/// joint_functional.h has them, with weight_pos and weight_neg behind x where the activation has
+/// weights.
 ///
 /// Each layer is three operators: the one above, which knows autograd, and `_<name>_forward` and
 /// `_<name>_backward`, which run the kernels and tell the shapes of their results without running
 /// them. So a compiler sees a training step as operators, and no kernel sees a tensor without
-/// memory.
+/// memory. The joint layers have `_<name>_joint_backward` besides.
 #include <linked_neurons/settle_allocator.h>
+#include <linked_neurons/torch_ops/joint_operators.h>
 #include <linked_neurons/torch_ops/operator_backward.h>
 #include <linked_neurons/torch_ops/operators.h>
 
@@ -83,51 +91,239 @@ using LayerOf = std::conditional_t<
     Layer<A, Types<Tensor, Tensor>, Types<>>,
     Layer<A, Types<>, Types<bool>>>;
 
-/// Defines and implements the three operators of an activation.
+/// How a joint layer is run, from checked arguments.
+using RunJoint = Tensor (*)(
+    const Tensor& x,
+    const Parameters& parameters,
+    const Tensor& weight,
+    const Tensor& bias,
+    c10::SymIntArrayRef numbers,
+    std::int64_t dim);
+
+/// Of LibTorch's own operators.
+template <class A>
+Tensor composed_joint(
+    const Tensor& x,
+    const Parameters& parameters,
+    const Tensor& weight,
+    const Tensor& bias,
+    c10::SymIntArrayRef numbers,
+    std::int64_t dim) {
+  const auto kind = weight_shape(parameters, x.sym_size(dim));
+  return run_layer(composed::forward<A>(x, parameters, kind, dim), weight, bias, numbers);
+}
+
+/// Of our operators, where there are kernels.
+template <class A>
+Tensor fused_joint(
+    const Tensor& x,
+    const Parameters& parameters,
+    const Tensor& weight,
+    const Tensor& bias,
+    c10::SymIntArrayRef numbers,
+    std::int64_t dim) {
+  const auto& [slopes, input_bias] = parameters;
+  bool differentiated = false;
+  bool composes = kernels<A>(x) == nullptr || x.is_nested();
+  for (const Tensor* tensor : {&x, &slopes.pos, &slopes.neg, &input_bias, &weight, &bias}) {
+    differentiated |= tensor->defined() && tensor->requires_grad();
+    composes |= is_transformed(*tensor);
+  }
+  if (composes) {
+    return composed_joint<A>(x, parameters, weight, bias, numbers, dim);
+  }
+  if (at::GradMode::is_enabled() && differentiated) {
+    return JointOperatorBackward<A>::record(x, parameters, weight, bias, numbers, dim);
+  }
+  const at::AutoDispatchBelowADInplaceOrView below_autograd;
+  const Tensor pair = std::get<0>(Operators<A>::call_forward(x, parameters, dim, false));
+  return run_layer(pair, weight, bias, numbers);
+}
+
+/// Checks the arguments, casts them as autocast does, and runs the layer on a batch.
+Tensor run_checked(
+    const char* activation,
+    RunJoint run,
+    const Tensor& x,
+    const Parameters& parameters,
+    const Tensor& weight,
+    const OptionalTensor& bias,
+    const LayerNumbers& numbers) {
+  const auto axes = static_cast<std::int64_t>(axes_of(numbers));
+  const auto name = std::string(activation).append(suffix_of(axes_of(numbers)));
+  check_input(name.c_str(), x, -1);
+  TORCH_CHECK(
+      axes == 0 || x.dim() == axes + 1 || x.dim() == axes + 2,
+      name,
+      ": expected an input of ",
+      axes + 1,
+      " or ",
+      axes + 2,
+      " axes, got ",
+      x.dim());
+  const bool adds_batch = x.dim() == axes + 1 && axes > 0;
+  const Tensor input = adds_batch ? x.unsqueeze(0) : x;
+  const std::int64_t dim = input.dim() - 1 - axes;
+  const c10::SymInt channels = input.sym_size(dim);
+  const auto groups = numbers.empty() ? c10::SymInt(1) : numbers.back();
+  check_weight_behind(
+      name,
+      weight,
+      weight.dim() == axes + 2 && weight.sym_size(1) * groups == channels * 2,
+      axes + 2,
+      channels);
+  const Tensor output =
+      run(input, parameters, autocast(weight), autocast(bias.value_or(Tensor())), numbers, dim);
+  return adds_batch ? output.squeeze(0) : output;
+}
+
+/// A joint layer as operators.
+template <class A, class Weights>
+struct JointLayer;
+template <class A, class... W>
+struct JointLayer<A, Types<W...>> {
+  /// Over as many axes as there are numbers in `stride`.
+  template <RunJoint run>
+  static Tensor convolution(
+      const Tensor& x,
+      const W&... slopes,
+      const Tensor& weight,
+      const OptionalTensor& bias,
+      c10::SymIntArrayRef stride,
+      c10::SymIntArrayRef padding,
+      c10::SymIntArrayRef dilation,
+      c10::SymInt groups,
+      const OptionalTensor& input_bias) {
+    const auto numbers = convolution_numbers(stride, padding, dilation, groups);
+    const auto parameters = parameters_from<W...>(slopes..., input_bias);
+    return run_checked(A::name, run, x, parameters, weight, bias, numbers);
+  }
+
+  template <RunJoint run>
+  static Tensor linear(
+      const Tensor& x,
+      const W&... slopes,
+      const Tensor& weight,
+      const OptionalTensor& bias,
+      const OptionalTensor& input_bias) {
+    const auto parameters = parameters_from<W...>(slopes..., input_bias);
+    return run_checked(A::name, run, x, parameters, weight, bias, {});
+  }
+};
+
+template <class A>
+using JointLayerOf =
+    std::conditional_t<A::has_weight, JointLayer<A, Types<Tensor, Tensor>>, JointLayer<A, Types<>>>;
+
+template <class Function>
+void implement(
+    torch::Library& library, const std::string& name, c10::DispatchKey key, Function* function) {
+  library.impl(name.c_str(), torch::dispatch(key, function));
+}
+
+void define(torch::Library& library, const std::string& schema) {
+  library.def(schema.c_str(), {at::Tag::pt2_compliant_tag});
+}
+
+/// Implements an operator that a user calls.
+// Inference mode passes Autograd by. What CompositeImplicitAutograd holds is how exporters, that to
+// ONNX among them, take the layer apart; they would not if CPU or CUDA were named here. Autocast,
+// unless told otherwise, leaves the inputs alone.
+template <class Function>
+void implement_layer(
+    torch::Library& library, const std::string& name, Function* fused, Function* composed) {
+  using c10::DispatchKey;
+  implement(library, name, DispatchKey::Autograd, fused);
+  implement(library, name, DispatchKey::CompositeExplicitAutograd, fused);
+  implement(library, name, DispatchKey::CompositeImplicitAutograd, composed);
+  implement(library, name, DispatchKey::FuncTorchBatched, composed);
+}
+
+/// Implements an operator that runs the kernels.
+template <class A, class Function, class Shapes>
+void implement_kernels(
+    torch::Library& library, const std::string& name, Function* kernels, Shapes* shapes) {
+  using c10::DispatchKey;
+  implement(library, name, DispatchKey::Meta, shapes);
+  implement(library, name, DispatchKey::CPU, kernels);
+  if (cuda::backend<A> != nullptr) {
+    implement(library, name, DispatchKey::CUDA, kernels);
+  }
+}
+
+/// Implements one for many gradients at once: torch.autograd.grad's is_grads_batched,
+/// torch.func.vmap.
+template <class Function>
+void implement_batched(torch::Library& library, const std::string& name, Function* composed) {
+  implement(library, name, c10::DispatchKey::Batched, composed);
+  implement(library, name, c10::DispatchKey::FuncTorchBatched, composed);
+}
+
+/// Defines and implements the operators of an activation.
 template <class A>
 void add_operators(torch::Library& library) {
-  using c10::DispatchKey;
-  const auto define = [&](const std::string& schema) {
-    library.def(schema.c_str(), {at::Tag::pt2_compliant_tag});
-  };
-  const auto implement = [&](const std::string& name, DispatchKey key, auto* function) {
-    library.impl(name.c_str(), torch::dispatch(key, function));
-  };
   const std::string name = A::name;
   const std::string forward = "_" + name + "_forward";
   const std::string backward = "_" + name + "_backward";
+  const std::string joint_backward = "_" + name + "_joint_backward";
   const std::string weights = A::has_weight ? "Tensor weight_pos, Tensor weight_neg, " : "";
   const std::string grad_weights =
       A::has_weight ? "Tensor grad_weight_pos, Tensor grad_weight_neg, " : "";
   const std::string options = A::has_weight ? "" : ", bool keep_output=False";
-  define(name + "(Tensor x, " + weights + "Tensor? bias=None, int dim=1" + options + ") -> Tensor");
-  define(
-      forward + "(Tensor x, " + weights +
-      "Tensor? bias, int dim, SymInt[] strides, bool keep_masks)" +
-      " -> (Tensor output, Tensor masks)");
-  define(
-      backward + "(Tensor grad, Tensor? output, Tensor masks, " + weights + "Tensor? bias, " +
-      "SymInt[] output_strides, int dim) -> (Tensor grad_x, " + grad_weights + "Tensor grad_bias)");
+  const std::string layer = "(Tensor x, " + weights + "Tensor weight, Tensor? bias=None, ";
 
-  // Inference mode passes Autograd by. What CompositeImplicitAutograd holds is how exporters, that
-  // to ONNX among them, take the layer apart; they would not if CPU or CUDA were named here.
-  // Autocast, unless told otherwise, leaves the inputs alone.
-  implement(name, DispatchKey::Autograd, LayerOf<A>::fused);
-  implement(name, DispatchKey::CompositeExplicitAutograd, LayerOf<A>::fused);
-  implement(name, DispatchKey::CompositeImplicitAutograd, LayerOf<A>::composed);
-  implement(name, DispatchKey::FuncTorchBatched, LayerOf<A>::composed);
-  implement(forward, DispatchKey::Meta, Operators<A>::forward_shapes);
-  implement(backward, DispatchKey::Meta, Operators<A>::backward_shapes);
-  // Many gradients at once: torch.autograd.grad's is_grads_batched, torch.func.vmap.
-  for (const auto key : {DispatchKey::Batched, DispatchKey::FuncTorchBatched}) {
-    implement(backward, key, Operators<A>::template backward<true>);
+  define(
+      library,
+      name + "(Tensor x, " + weights + "Tensor? bias=None, int dim=1" + options + ") -> Tensor");
+  implement_layer(library, name, LayerOf<A>::fused, LayerOf<A>::composed);
+
+  define(
+      library,
+      forward + "(Tensor x, " + weights +
+          "Tensor? bias, int dim, SymInt[] strides, bool keep_masks)" +
+          " -> (Tensor output, Tensor masks)");
+  implement_kernels<A>(library, forward, Operators<A>::forward, Operators<A>::forward_shapes);
+
+  define(
+      library,
+      backward + "(Tensor grad, Tensor? output, Tensor masks, " + weights + "Tensor? bias, " +
+          "SymInt[] output_strides, int dim) -> (Tensor grad_x, " + grad_weights +
+          "Tensor grad_bias)");
+  implement_kernels<A>(
+      library, backward, Operators<A>::template backward<false>, Operators<A>::backward_shapes);
+  implement_batched(library, backward, Operators<A>::template backward<true>);
+
+  for (const char* const axes : {"1", "2", "3"}) {
+    const auto numbers = std::string("SymInt[") + axes + "] ";
+    const auto convolution = name + "_conv" + axes + "d";
+    define(
+        library,
+        convolution + layer + numbers + "stride=1, " + numbers + "padding=0, " + numbers +
+            "dilation=1, SymInt groups=1, Tensor? input_bias=None) -> Tensor");
+    implement_layer(
+        library,
+        convolution,
+        JointLayerOf<A>::template convolution<fused_joint<A>>,
+        JointLayerOf<A>::template convolution<composed_joint<A>>);
   }
-  for (const auto key : {DispatchKey::CPU, DispatchKey::CUDA}) {
-    if (key == DispatchKey::CPU || cuda::backend<A> != nullptr) {
-      implement(forward, key, Operators<A>::forward);
-      implement(backward, key, Operators<A>::template backward<false>);
-    }
-  }
+  define(library, name + "_linear" + layer + "Tensor? input_bias=None) -> Tensor");
+  implement_layer(
+      library,
+      name + "_linear",
+      JointLayerOf<A>::template linear<fused_joint<A>>,
+      JointLayerOf<A>::template linear<composed_joint<A>>);
+
+  define(
+      library,
+      joint_backward + "(Tensor grad, Tensor x, " + weights +
+          "Tensor weight, Tensor? input_bias, SymInt[] layer, bool[5] wanted) -> (Tensor grad_x, " +
+          grad_weights + "Tensor grad_input_bias, Tensor grad_weight, Tensor grad_bias)");
+  implement_kernels<A>(
+      library,
+      joint_backward,
+      JointOperators<A>::template backward<false>,
+      JointOperators<A>::backward_shapes);
+  implement_batched(library, joint_backward, JointOperators<A>::template backward<true>);
 }
 
 } // namespace
