@@ -15,7 +15,7 @@
 /// namespace F = linked_neurons::functional;
 /// auto y = F::lk_relu_conv2d(z, weight, bias, F::LinkedConv2dFuncOptions().padding(1));
 /// auto y = F::lk_prelu_linear(z, weight_pos, weight_neg, weight, bias);
-/// auto y = F::linked_conv2d<Mish>(z, weight);
+/// auto y = F::linked_conv2d<Snake>(z, weight);
 /// ```
 #pragma once
 
@@ -171,7 +171,7 @@ using LinearFunction = std::conditional_t<
     LinearFunctionOf<Activation, at::Tensor, at::Tensor>,
     LinearFunctionOf<Activation>>;
 
-/// The functions of any activation: `linked_conv2d<Mish>(z, weight, bias, options)`; of one with
+/// The functions of any activation: `linked_conv2d<Snake>(z, weight, bias, options)`; of one with
 /// weights: `linked_conv2d<PReLU>(z, weight_pos, weight_neg, weight, bias, options)`.
 template <class Activation>
 inline constexpr ConvFunction<Activation, 1> linked_conv1d = {};

@@ -293,8 +293,8 @@ using LinkedLinearImpl = JointImpl<Activation, LinkedLinearOptions>;
 /// `ModuleHolder` of `JointImpl`, for any activation and each kind of layer.
 ///
 /// ```cpp
-/// linked_neurons::LinkedConv2d<Mish> layer(16, 64, 3);
-/// linked_neurons::LinkedLinear<Mish> last(linked_neurons::LinkedLinearOptions(128,
+/// linked_neurons::LinkedConv2d<Snake> layer(16, 64, 3);
+/// linked_neurons::LinkedLinear<Snake> last(linked_neurons::LinkedLinearOptions(128,
 /// 10).bias(false));
 /// ```
 #define LINKED_NEURONS_JOINT_MODULE(Name)                                \

@@ -122,7 +122,7 @@ Tensor fused_joint(
     const Tensor& bias,
     c10::SymIntArrayRef numbers,
     std::int64_t dim) {
-  const auto& [slopes, input_bias] = parameters;
+  const auto& [slopes, input_bias, number] = parameters;
   bool differentiated = false;
   bool composes = kernels<A>(x) == nullptr || x.is_nested();
   for (const Tensor* tensor : {&x, &slopes.pos, &slopes.neg, &input_bias, &weight, &bias}) {
