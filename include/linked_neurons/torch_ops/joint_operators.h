@@ -152,7 +152,7 @@ struct JointOperatorsWith {
     const auto result = [&](bool is_wanted, const Tensor& gradient) {
       return is_wanted ? gradient : nothing(grad);
     };
-    const auto& [of_slopes, of_bias] = from.activation.parameters;
+    const auto& [of_slopes, of_bias, number] = from.activation.parameters;
     const Tensor of_x = result(wanted.input, from.activation.input);
     const Tensor of_input_bias = result(wanted.input_bias, of_bias);
     const Tensor of_weight = result(wanted.weight, from.weight);
