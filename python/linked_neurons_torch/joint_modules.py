@@ -219,4 +219,5 @@ LKSwishConv1d, LKSwishConv2d, LKSwishConv3d, LKSwishLinear = _modules_of(LKSwish
 
 #: All of them.
 MODULES: tuple[type[JointLayer], ...] = tuple(
-    each for each in [*globals().values()] if isinstance(each, type) and hasattr(each, "activation"))
+    each for each in [*globals().values()]
+    if isinstance(each, type) and issubclass(each, JointLayer) and hasattr(each, "activation"))
