@@ -220,4 +220,5 @@ LKSinCosConv1d, LKSinCosConv2d, LKSinCosConv3d, LKSinCosLinear = _modules_of(LKS
 
 #: All of them.
 MODULES: tuple[type[JointLayer], ...] = tuple(
-    each for each in [*globals().values()] if isinstance(each, type) and hasattr(each, "activation"))
+    each for each in [*globals().values()]
+    if isinstance(each, type) and issubclass(each, JointLayer) and hasattr(each, "activation"))

@@ -39,7 +39,7 @@ inline LayerNumbers convolution_numbers(
     c10::SymIntArrayRef stride,
     c10::SymIntArrayRef padding,
     c10::SymIntArrayRef dilation,
-    const c10::SymInt& groups) {
+    c10::SymInt groups) {
   const std::size_t axes = std::max({stride.size(), padding.size(), dilation.size()});
   LayerNumbers numbers;
   for (const auto& each : {stride, padding, dilation}) {
@@ -53,7 +53,7 @@ inline LayerNumbers convolution_numbers(
       numbers.push_back(each[each.size() == 1 ? 0 : axis]);
     }
   }
-  numbers.push_back(groups);
+  numbers.push_back(std::move(groups));
   return numbers;
 }
 

@@ -35,6 +35,7 @@
 #include <string>
 #include <tuple>
 #include <type_traits>
+#include <utility>
 
 namespace linked_neurons::detail {
 namespace {
@@ -194,7 +195,7 @@ struct JointLayer<A, Types<W...>> {
       c10::SymIntArrayRef dilation,
       c10::SymInt groups,
       const OptionalTensor& input_bias) {
-    const auto numbers = convolution_numbers(stride, padding, dilation, groups);
+    const auto numbers = convolution_numbers(stride, padding, dilation, std::move(groups));
     const auto parameters = parameters_from<W...>(slopes..., input_bias);
     return run_checked(A::name, run, x, parameters, weight, bias, numbers);
   }
@@ -294,12 +295,13 @@ void add_operators(torch::Library& library) {
   implement_batched(library, backward, Operators<A>::template backward<true>);
 
   for (const char* const axes : {"1", "2", "3"}) {
-    const auto numbers = std::string("SymInt[") + axes + "] ";
-    const auto convolution = name + "_conv" + axes + "d";
-    define(
-        library,
-        convolution + layer + numbers + "stride=1, " + numbers + "padding=0, " + numbers +
-            "dilation=1, SymInt groups=1, Tensor? input_bias=None) -> Tensor");
+    std::string convolution = name;
+    convolution.append("_conv").append(axes).append("d");
+    std::string schema = convolution + layer;
+    for (const char* const option : {"stride=1", "padding=0", "dilation=1"}) {
+      schema.append("SymInt[").append(axes).append("] ").append(option).append(", ");
+    }
+    define(library, schema.append("SymInt groups=1, Tensor? input_bias=None) -> Tensor"));
     implement_layer(
         library,
         convolution,
