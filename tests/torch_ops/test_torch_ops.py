@@ -16,6 +16,7 @@ import unittest
 import warnings
 
 import torch
+from joint_cases import JointNet
 from torch._dynamo.backends.common import aot_autograd
 from torch.autograd import gradcheck, gradgradcheck
 from torch.library import opcheck
@@ -23,7 +24,6 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 
 from cases import BASES, LAYERS, LAYOUTS, SEED, Net, composed, make, operator, outcome, over
-from joint_cases import JointNet
 
 CPU = torch.profiler.ProfilerActivity.CPU
 
