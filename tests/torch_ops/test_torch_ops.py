@@ -16,6 +16,7 @@ import unittest
 import warnings
 
 import torch
+from joint_cases import JointNet
 from torch._dynamo.backends.common import aot_autograd
 from torch.autograd import gradcheck, gradgradcheck
 from torch.library import opcheck
@@ -253,18 +254,19 @@ class CaptureTest(NetTest):
 
 
 class OnnxTest(NetTest):
-    def test_onnx(self):
+    @over((Net, JointNet))
+    def test_onnx(self, kind):
         import onnxruntime
 
+        net = kind().eval()
         with warnings.catch_warnings(), contextlib.redirect_stdout(None):
             warnings.simplefilter("ignore")
-            program = torch.onnx.export(
-                self.net.eval(), (self.x,), dynamo=True, dynamic_shapes=self.dynamic_shapes)
+            program = torch.onnx.export(net, (self.x,), dynamo=True, dynamic_shapes=self.dynamic_shapes)
         self.assertEqual({node.domain for node in program.model.graph}, {""})
         session = onnxruntime.InferenceSession(program.model_proto.SerializeToString())
         for x in (self.x, self.larger):
             [y] = session.run(None, {"x": x.numpy()})
-            assert_close(torch.from_numpy(y), self.net.composed(x).detach())
+            assert_close(torch.from_numpy(y), net.composed(x).detach())
 
 
 class CompileTest(unittest.TestCase):
