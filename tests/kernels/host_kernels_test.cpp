@@ -32,6 +32,7 @@ Results run(const Arguments& arguments) {
       ln::detail::run_forward<Activation>(&backend, x, parameters, kind, dim, /*keep_masks=*/true);
   const ln::detail::SavedForBackward saved{
       Activation::saved == ln::Saved::input ? x : forwarded.output,
+      Activation::saved == ln::Saved::input,
       forwarded.masks,
       forwarded.mask_layout,
       parameters,

@@ -165,7 +165,7 @@ class Convolution : public LayerBehind {
       return std::get<0>(gradients(grad, like, weight, kInput));
     }
     const auto same = at::empty_strided(like.sizes(), like.strides(), like.options());
-    const auto of_padded = std::get<0>(gradients(grad, padded(same), weight, kInput));
+    auto of_padded = std::get<0>(gradients(grad, padded(same), weight, kInput));
     if (end_padding_.empty()) {
       return of_padded;
     }
