@@ -86,6 +86,7 @@ Results run(const Backend& backend, const Tensor& x, const Tensor& grad, bool ke
       ln::detail::run_forward<Activation>(&backend, x, parameters, kind, 1, !keep_output);
   const ln::detail::SavedForBackward saved{
       Activation::saved == ln::Saved::input ? x : forwarded.output,
+      Activation::saved == ln::Saved::input,
       forwarded.masks,
       forwarded.mask_layout,
       parameters,
