@@ -118,8 +118,11 @@ class ConvFunctionOf {
  public:
   using Options = LinkedConvFuncOptions<D>;
 
+  /// \param input z: (N, C, sizes) or (C, sizes).
+  /// \param activation_weight those of the activation, if it has some, as in `FunctionOf`.
   /// \param weight of the convolution: (out_channels, 2C / groups, kernel sizes).
-  /// \param bias of the convolution, or undefined.
+  /// \param bias of the convolution: (out_channels), or undefined.
+  /// \param options of the convolution, and the bias of the input.
   at::Tensor operator()(
       const at::Tensor& input,
       const Weight&... activation_weight,
@@ -141,8 +144,11 @@ class LinearFunctionOf {
  public:
   using Options = LinkedLinearFuncOptions;
 
+  /// \param input z: (..., C).
+  /// \param activation_weight as above.
   /// \param weight of the linear layer: (out_features, 2C).
-  /// \param bias of the linear layer, or undefined.
+  /// \param bias of the linear layer: (out_features), or undefined.
+  /// \param options the bias of the input.
   at::Tensor operator()(
       const at::Tensor& input,
       const Weight&... activation_weight,

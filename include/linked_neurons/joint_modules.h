@@ -294,21 +294,16 @@ using LinkedLinearImpl = JointImpl<Activation, LinkedLinearOptions>;
 ///
 /// ```cpp
 /// linked_neurons::LinkedConv2d<Snake> layer(16, 64, 3);
-/// linked_neurons::LinkedLinear<Snake> last(linked_neurons::LinkedLinearOptions(128,
-/// 10).bias(false));
+/// linked_neurons::LinkedLinear<Snake> last(linked_neurons::LinkedLinearOptions(128, 10));
 /// ```
-#define LINKED_NEURONS_JOINT_MODULE(Name)                                \
-  template <class Activation>                                            \
-  class Name : public torch::nn::ModuleHolder<Name##Impl<Activation>> {  \
-   public:                                                               \
-    using torch::nn::ModuleHolder<Name##Impl<Activation>>::ModuleHolder; \
-    using Impl = Name##Impl<Activation>;                                 \
-  };
-LINKED_NEURONS_JOINT_MODULE(LinkedConv1d)
-LINKED_NEURONS_JOINT_MODULE(LinkedConv2d)
-LINKED_NEURONS_JOINT_MODULE(LinkedConv3d)
-LINKED_NEURONS_JOINT_MODULE(LinkedLinear)
-#undef LINKED_NEURONS_JOINT_MODULE
+template <class Activation>
+using LinkedConv1d = torch::nn::ModuleHolder<LinkedConv1dImpl<Activation>>;
+template <class Activation>
+using LinkedConv2d = torch::nn::ModuleHolder<LinkedConv2dImpl<Activation>>;
+template <class Activation>
+using LinkedConv3d = torch::nn::ModuleHolder<LinkedConv3dImpl<Activation>>;
+template <class Activation>
+using LinkedLinear = torch::nn::ModuleHolder<LinkedLinearImpl<Activation>>;
 
 /// `LKReLUConv2d` and so on: the modules of the library's own activations.
 #define LINKED_NEURONS_MODULE(A, function, Module)            \

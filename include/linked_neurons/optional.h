@@ -23,6 +23,7 @@ namespace linked_neurons {
 /// lk_leaky_relu: g(x) = x for x > 0, else negative_slope * x. Saves two bits an element.
 /// lk_mish: g(x) = x * tanh(softplus(x)). Saves the input.
 /// lk_softplus: g(x) = log(1 + e^x). Saves the output.
+// NOLINTBEGIN(bugprone-macro-parentheses): function is a name
 #define LINKED_NEURONS_OPTIONAL(A, function, Module)        \
   using Module##Options = OptionsOf<activation::A>;         \
   namespace functional {                                    \
@@ -31,6 +32,7 @@ namespace linked_neurons {
   }                                                         \
   using Module##Impl = LinkedImpl<activation::A>;           \
   TORCH_MODULE(Module);
+// NOLINTEND(bugprone-macro-parentheses)
 LINKED_NEURONS_FOR_OPTIONAL_ACTIVATIONS(LINKED_NEURONS_OPTIONAL)
 #undef LINKED_NEURONS_OPTIONAL
 

@@ -23,8 +23,9 @@ class JointLayer(nn.Module):
     ``weight_neg``, if it has weights, and ``input_bias``, if asked for.
     """
 
-    #: The class of the activation.
+    #: The class of the activation, and the name of its function.
     activation: ClassVar[type[LinkedLayer]]
+    layer: ClassVar[str]
     #: The class of the layer behind, of torch.nn.
     behind: ClassVar[Any]
 
@@ -71,7 +72,7 @@ class JointLayer(nn.Module):
 
     def _function(self, behind: str = "") -> Any:
         """The activation's function, or that of the joint layer."""
-        return getattr(functional, f"lk_{self.activation.__name__.removeprefix('LK').lower()}{behind}")
+        return getattr(functional, f"{self.layer}{behind}")
 
     def _pair(self, input: Tensor, dim: int) -> Tensor:
         pair: Tensor = self._function()(input, *self._weights, self.input_bias, dim)
@@ -196,7 +197,7 @@ class JointLinear(JointLayer):
 
 
 def _modules_of(
-    activation: type[LinkedLayer],
+    activation: type[LinkedLayer], layer: str,
 ) -> tuple[type[JointConv], type[JointConv], type[JointConv], type[JointLinear]]:
     """`<activation>Conv1d`, `Conv2d`, `Conv3d` and `Linear`."""
 
@@ -205,18 +206,19 @@ def _modules_of(
         rest = (base.__doc__ or "").partition(" as one layer")[2]
         text = f":class:`{activation.__name__}` and ``torch.nn.{behind.__name__}`` as one layer{rest}"
         return type(name, (base,), {
-            "activation": activation, "behind": behind, "__module__": __name__, "__qualname__": name, "__doc__": text})
+            "activation": activation, "layer": layer, "behind": behind, "__module__": __name__, "__qualname__": name,
+            "__doc__": text})
 
     return (
         module(JointConv, nn.Conv1d), module(JointConv, nn.Conv2d), module(JointConv, nn.Conv3d),
         module(JointLinear, nn.Linear))
 
 
-LKReLUConv1d, LKReLUConv2d, LKReLUConv3d, LKReLULinear = _modules_of(LKReLU)
-LKPReLUConv1d, LKPReLUConv2d, LKPReLUConv3d, LKPReLULinear = _modules_of(LKPReLU)
-LKSELUConv1d, LKSELUConv2d, LKSELUConv3d, LKSELULinear = _modules_of(LKSELU)
-LKSwishConv1d, LKSwishConv2d, LKSwishConv3d, LKSwishLinear = _modules_of(LKSwish)
-LKSinCosConv1d, LKSinCosConv2d, LKSinCosConv3d, LKSinCosLinear = _modules_of(LKSinCos)
+LKReLUConv1d, LKReLUConv2d, LKReLUConv3d, LKReLULinear = _modules_of(LKReLU, "lk_relu")
+LKPReLUConv1d, LKPReLUConv2d, LKPReLUConv3d, LKPReLULinear = _modules_of(LKPReLU, "lk_prelu")
+LKSELUConv1d, LKSELUConv2d, LKSELUConv3d, LKSELULinear = _modules_of(LKSELU, "lk_selu")
+LKSwishConv1d, LKSwishConv2d, LKSwishConv3d, LKSwishLinear = _modules_of(LKSwish, "lk_swish")
+LKSinCosConv1d, LKSinCosConv2d, LKSinCosConv3d, LKSinCosLinear = _modules_of(LKSinCos, "lk_sin_cos")
 
 #: All of them.
 MODULES: tuple[type[JointLayer], ...] = tuple(

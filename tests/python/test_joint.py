@@ -23,7 +23,7 @@ from torch.testing import assert_close
 import linked_neurons_torch as ln
 from linked_neurons_torch.joint_modules import MODULES
 
-ACTIVATIONS = {f"lk_{each.activation.__name__[2:].lower()}": each.activation for each in MODULES}
+ACTIVATIONS = {each.layer: each.activation for each in MODULES}
 HAS_OPERATORS = "WITHOUT_OPERATORS" not in os.environ
 # What torch.nn's layer is made with, for 3 channels in front of the activation, and an input.
 CONVOLUTIONS = {
