@@ -141,7 +141,7 @@ TEST_P(JointLayersInDouble, KeepWhatTheyAreGivenAndNothingElse) {
   const JointCase& of = GetParam();
   JointInputs in = inputs(of);
   const Tensor y = of.kind.joint(of.activation, in);
-  const auto node = y.grad_fn();
+  const auto& node = y.grad_fn();
   // Of an input without a batch axis the output is a view.
   const bool is_view = of.kind.dim == 0 && of.kind.sizes.size() > 1;
   in.bias = Tensor(); // which no gradient needs
@@ -168,8 +168,7 @@ TEST_P(JointLayersInDouble, GiveTheGradientsThatAreAskedFor) {
   const auto expected = grad({one_by_one(of.activation, of.kind, in)}, all, {gradient});
   for (std::size_t only = 0; only < all.size(); ++only) {
     for (std::size_t i = 0; i < all.size(); ++i) {
-      Tensor leaf = all[i];
-      leaf.set_requires_grad(i == only);
+      all[i].set_requires_grad(i == only);
     }
     const auto ours = grad({of.kind.joint(of.activation, in)}, {all[only]}, {gradient});
     EXPECT_TRUE(at::allclose(ours[0], expected[only], 1e-12, 1e-12)) << only;

@@ -117,7 +117,7 @@ TEST(JointModule, PadsInEveryMode) {
 
 /// One of each layer that is joined, and some that are not.
 nn::Sequential make_net() {
-  return nn::Sequential(
+  nn::Sequential net(
       nn::Conv2d(3, 4, 3),
       ln::LKReLU(),
       nn::Conv2d(nn::Conv2dOptions(8, 4, 3).stride(2).padding(1).bias(false)),
@@ -130,6 +130,7 @@ nn::Sequential make_net() {
       nn::Linear(2 * 12 * 16, 5),
       ln::LKSwish(),
       nn::Linear(10, 2));
+  return net;
 }
 
 /// The output, the gradients of the parameters in the order of `parameters`, and of the input.
