@@ -2,8 +2,7 @@
 
 import itertools
 
-from network_tables import (alike_in_time, batch_normalization, beside_composed, layers_alone,
-                            percent)
+from network_tables import alike_in_time, batch_normalization, beside_composed
 from rival_cells import RivalCells
 from runs import grouped, rivals
 from tables import counter, number, ratio, table, time
@@ -69,11 +68,6 @@ def network_lines(runs):
                         f"fused, {number(composed.seconds * 1e3)} ms composed (")
                 text += ("alike within the repetitions' spread" if alike_in_time(ours, composed)
                          else ratio(composed, ours))
-                if found := layers_alone(runs, key):
-                    shares = (percent([seconds / step.seconds])
-                              for seconds, step in zip(found[2], (ours, composed)))
-                    text += (f"; the layers alone are {' and '.join(shares)} of that, convolutions most "
-                             "of the rest")
                 text += ")"
                 for other in batch_normalization(run.networks, keys):
                     text += f"; with all filters and BN+ReLU: {number(other.seconds * 1e3)} ms"
