@@ -6,10 +6,9 @@
 /// operators of LibTorch run. Backward computes the pair (2C channels) anew of z (C channels) for
 /// the weight's gradient, in one more pass of the forward kernel.
 ///
-/// Input: a batch or one of it, (N, C, ...) or (C, ...), for a convolution, whose channels they
-/// are;
-/// (..., C) for a linear layer. Types, memory formats and errors are those of functional.h and of
-/// LibTorch's layers. Autocast treats the layer as LibTorch's own.
+/// Input: of a convolution (N, C, ...), or (C, ...) without a batch axis; of a linear layer
+/// (..., C). C are the channels of z. Types, memory formats and errors are those of functional.h
+/// and of LibTorch's layers. Autocast treats the layer as LibTorch's own.
 ///
 /// ```cpp
 /// namespace F = linked_neurons::functional;

@@ -203,30 +203,30 @@ struct Activation {
 ///   template <class T>
 ///   LINKED_NEURONS_FN static Pair<T> forward(const T& z, Number<T> frequency);
 /// ```
-#define LINKED_NEURONS_NUMBER(option, default_value)  \
-  static constexpr bool has_number = true;            \
-  static constexpr const char* number_name = #option; \
-                                                      \
-  template <class Options>                            \
-  class NumberOption {                                \
-   public:                                            \
-    Options& option(double value) {                   \
-      number_of_activation_ = value;                  \
-      return static_cast<Options&>(*this);            \
-    }                                                 \
-    double option() const noexcept {                  \
-      return number_of_activation_;                   \
-    }                                                 \
-    /** The same, whatever it is called. */           \
-    double number_of_activation() const noexcept {    \
-      return number_of_activation_;                   \
-    }                                                 \
-    double& number_of_activation() noexcept {         \
-      return number_of_activation_;                   \
-    }                                                 \
-                                                      \
-   private:                                           \
-    double number_of_activation_ = default_value;     \
+#define LINKED_NEURONS_NUMBER(option, default_value)               \
+  static constexpr bool has_number = true;                         \
+  static constexpr const char* number_name = #option;              \
+                                                                   \
+  template <class Options>                                         \
+  class NumberOption {                                             \
+   public:                                                         \
+    Options& option(double value) {                                \
+      number_of_activation_ = value;                               \
+      return static_cast<Options&>(*this);                         \
+    }                                                              \
+    double option() const noexcept {                               \
+      return number_of_activation_;                                \
+    }                                                              \
+    /** The option again, by a name that all activations share. */ \
+    double number_of_activation() const noexcept {                 \
+      return number_of_activation_;                                \
+    }                                                              \
+    double& number_of_activation() noexcept {                      \
+      return number_of_activation_;                                \
+    }                                                              \
+                                                                   \
+   private:                                                        \
+    double number_of_activation_ = default_value;                  \
   };
 
 /// The usual pair, (g(z), g(-z)), of a base `g` that has a `name` and two functions,
