@@ -185,6 +185,12 @@ inline bool wants_wide_index(const host_device::Stream& stream) {
   return stream.descending;
 }
 
+/// As of a device of a few multiprocessors.
+template <class Kernel>
+std::int64_t resident_blocks(Kernel /*kernel*/, const host_device::Stream& /*stream*/) {
+  return 6;
+}
+
 template <class Kernel, class Grid, class... Arguments>
 void launch(
     Kernel kernel,
@@ -197,6 +203,16 @@ void launch(
     blockIdx = {block % static_cast<unsigned>(grid.x), block / static_cast<unsigned>(grid.x)};
     host_device::Block::instance().run(stream.descending, [&] { kernel(arguments...); });
   }
+}
+
+/// Kernels run one after another.
+template <class Kernel, class Grid, class... Arguments>
+void launch_next(
+    Kernel kernel,
+    const Grid& grid,
+    const host_device::Stream& stream,
+    const Arguments&... arguments) {
+  launch(kernel, grid, stream, arguments...);
 }
 
 } // namespace linked_neurons::cuda
