@@ -151,7 +151,7 @@ void add_partial(const SumsPlan& plan, const C* partial, const Stream& stream) {
     const SumsOfParameter& sums = plan.sums[s];
     if (sums.total != nullptr) {
       const std::int64_t addends = plan.slices * (sums.stride / sums.count);
-      const std::int64_t width = width_of_totals(sums.inner, addends);
+      const std::int64_t width = width_of_totals(sums.count, sums.inner, addends);
       all.sums[s] = {
           static_cast<C*>(sums.total),
           static_cast<Index>(sums.offset),
@@ -195,7 +195,7 @@ void backward_with_sums(
     const SumsOfParameter& sums = plan.sums[s];
     columns.sums[s] = {
         sums.total != nullptr,
-        sums.kept,
+        static_cast<std::uint32_t>(sums.segment),
         static_cast<Index>(sums.offset),
         static_cast<Index>(sums.stride)};
   }

@@ -27,16 +27,12 @@ __device__ inline void wait_for_previous_kernel() {
 #endif
 }
 
-/// What a block leaves of a parameter's gradient: a sum for each element of the period, for each
-/// vector, or for the block, the elements of which all have the same parameter.
-enum class Kept { elements, vectors, block };
-
-/// Where the blocks leave them: workspace[offset + slice * stride + place], `place` being that of
-/// the element, vector or block in the period.
+/// What a block leaves of a parameter's gradient, and where: workspace[offset + slice * stride +
+/// place], `place` counting the period's segments.
 template <class Index>
 struct PartialSums {
   bool wanted;
-  Kept kept;
+  std::uint32_t segment; ///< elements that have the same parameter and give one sum
   Index offset;
   Index stride;
 };
@@ -99,7 +95,7 @@ struct Place {
 };
 
 /// Adds the block's sums of one parameter, and writes them.
-/// \param active whether this thread has any.
+/// \param sum this thread's: zeros if it has none.
 /// \param slice where those of the block's slice start.
 template <class C, int N, class Index>
 __device__ void leave_sums(
@@ -107,35 +103,38 @@ __device__ void leave_sums(
     AlignedVector<C, N>& sum,
     const Columns<Index>& columns,
     const Place& place,
-    bool active,
-    Kept kept,
+    const PartialSums<Index>& to,
     C* slice) {
   const std::uint32_t width = columns.width.divisor;
-  const bool first_row = active && place.row == 0;
-  const Index vector = static_cast<Index>(blockIdx.x) * width + place.column;
-  if (kept == Kept::elements) {
-    add_threads(shared, sum, place.row, columns.height, width);
-    if (first_row) {
+  add_threads(shared, sum, place.row, columns.height, width);
+  if (to.segment == 1) {
+    const Index vector = static_cast<Index>(blockIdx.x) * width + place.column;
+    if (place.row == 0 && vector * N < columns.period) {
       reinterpret_cast<AlignedVector<C, N>*>(slice)[vector] = sum;
     }
     return;
   }
-  auto& shared_totals = reinterpret_cast<AlignedVector<C, 1>(&)[kThreads]>(shared);
+  __syncthreads();
+  if (place.row == 0) {
+    shared[place.column] = sum;
+  }
+  __syncthreads();
+  const C* const elements = &shared[0].val[0];
+  const std::uint32_t segments = width * N / to.segment;
+  const std::uint32_t lanes = kThreads / segments; // that share a segment
+  const std::uint32_t own = threadIdx.x / lanes;
+  const std::uint32_t lane = threadIdx.x - own * lanes;
   AlignedVector<C, 1> total = {};
-  LINKED_NEURONS_UNROLL
-  for (int i = 0; i < N; ++i) {
-    total.val[0] += sum.val[i];
-  }
-  add_threads(shared_totals, total, place.row, columns.height, width);
-  if (kept == Kept::vectors) {
-    if (first_row) {
-      slice[vector] = total.val[0];
+  if (own < segments) {
+    for (std::uint32_t i = lane; i < to.segment; i += lanes) {
+      total.val[0] += elements[own * to.segment + i];
     }
-    return;
   }
-  add_threads(shared_totals, total, place.row == 0 ? place.column : width, width, 1);
-  if (threadIdx.x == 0) {
-    slice[blockIdx.x] = total.val[0];
+  auto& shared_totals = reinterpret_cast<AlignedVector<C, 1>(&)[kThreads]>(shared);
+  add_threads(shared_totals, total, lane, lanes, 1);
+  const Index segment = static_cast<Index>(blockIdx.x) * segments + own;
+  if (lane == 0 && own < segments && segment < to.stride) {
+    slice[segment] = total.val[0];
   }
 }
 
@@ -210,7 +209,7 @@ __global__ void __launch_bounds__(kThreads) backward_sums_kernel(
     const PartialSums<Index>& to = columns.sums[s];
     if (to.wanted) {
       C* const slice = partial + (to.offset + blockIdx.y * to.stride);
-      leave_sums(shared, sums[s], columns, place, active, to.kept, slice);
+      leave_sums(shared, sums[s], columns, place, to, slice);
     }
   }
 }

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <limits>
+#include <numeric>
 
 namespace linked_neurons::cuda {
 
@@ -16,11 +17,11 @@ inline std::int64_t divide_up(std::int64_t a, std::int64_t b) {
   return (a + b - 1) / b;
 }
 
-/// The sums for one parameter: [slices][repeats][count][inner], of which `stride` a slice.
+/// The sums for one parameter: [slices][repeats][count][inner], `stride` of them a slice.
 struct SumsOfParameter {
   void* total; ///< null where nobody wants them
   std::int64_t count;
-  Kept kept;
+  std::int64_t segment; ///< elements that a block adds
   std::int64_t inner;
   std::int64_t stride;
   std::int64_t offset; ///< in the workspace
@@ -47,21 +48,48 @@ std::int64_t period_of(const BackwardArguments& args) {
       args.grad_bias != nullptr ? of(args.bias.index) : 1);
 }
 
-/// How many threads of a block stand side by side: nearly all of them, so many that a row of them
-/// is within the `inner` columns that have one parameter, if that can be.
-inline std::int64_t width_of_block(std::int64_t columns, std::int64_t inner) {
-  constexpr std::int64_t kLine = 8; // vectors: threads that read 128 bytes together
-  std::int64_t best = 0;
-  std::int64_t most_busy = kThreads * 3 / 4;
-  for (std::int64_t width = std::min<std::int64_t>(inner, kThreads); width >= kLine; --width) {
-    const std::int64_t busy = kThreads / width * width;
-    if (inner % width == 0 && busy > most_busy) {
-      best = width;
-      most_busy = busy;
+/// How many threads of a block stand side by side. If it can be, their elements are whole runs of
+/// the `inner` ones that have the same parameter, or a part of one: then a block leaves few sums.
+/// \param columns vectors of `vector` elements in a period.
+inline std::int64_t width_of_block(std::int64_t columns, std::int64_t inner, std::int64_t vector) {
+  constexpr std::int64_t kLine = 8; // threads that read 128 bytes together
+  if (inner >= vector) {
+    const std::int64_t run = inner / std::gcd(inner, vector); // the fewest vectors of whole runs
+    if (run <= kThreads) {
+      return std::min(columns, kThreads / run * run);
+    }
+    std::int64_t best = 0;
+    std::int64_t most_busy = kThreads * 3 / 4;
+    for (std::int64_t width = 4 * kLine; width <= kThreads; width += kLine) {
+      const std::int64_t busy = kThreads / width * width;
+      if (inner % (width * vector) == 0 && busy >= most_busy) {
+        best = width;
+        most_busy = busy;
+      }
+    }
+    if (best != 0) {
+      return best;
     }
   }
   const std::int64_t even = divide_up(columns, divide_up(columns, kThreads));
-  return best != 0 ? best : std::min(columns, divide_up(even, kLine) * kLine);
+  return std::min(columns, divide_up(even, kLine) * kLine);
+}
+
+/// \param of_block elements of a block side by side.
+/// \return how many of them make one sum of the parameter that `index` says.
+inline std::int64_t segment_of(
+    const ParameterIndex& index, std::int64_t of_block, std::int64_t vector) {
+  if (index.count == 1) {
+    return of_block;
+  }
+  if (index.inner >= vector) {
+    for (const std::int64_t segment : {of_block, index.inner, vector}) {
+      if (index.inner % segment == 0 && of_block % segment == 0) {
+        return segment;
+      }
+    }
+  }
+  return 1;
 }
 
 /// The number of slices that takes least time. Blocks come in waves of `resident`, and each lasts
@@ -95,35 +123,27 @@ SumsPlan plan_sums(const BackwardArguments& args, std::int64_t resident) {
   const auto& weight = args.weight.index;
   const ParameterIndex indices[kMostSums] = {bias, weight, weight};
   void* const totals[kMostSums] = {args.grad_bias, args.grad_weight.pos, args.grad_weight.neg};
-  std::int64_t inner = columns;
+  std::int64_t inner = plan.period;
   for (int s = 0; s < kMostSums; ++s) {
     if (totals[s] != nullptr && indices[s].count > 1) {
-      inner = std::min(inner, indices[s].inner % N == 0 ? indices[s].inner / N : 0);
+      inner = std::min(inner, indices[s].inner);
     }
   }
-  plan.width = width_of_block(columns, inner);
+  plan.width = width_of_block(columns, inner, N);
   plan.height = kThreads / plan.width;
   plan.tiles = divide_up(columns, plan.width);
   std::int64_t sums_of_slice = 0;
   for (int s = 0; s < kMostSums; ++s) {
-    const ParameterIndex& index = indices[s];
-    auto& [total, count, kept, of_count, stride, offset] = plan.sums[s];
-    total = totals[s];
-    count = index.count;
-    if (total == nullptr) {
+    if (totals[s] == nullptr) {
       continue;
     }
-    if (count == 1) {
-      kept = Kept::block;
-      stride = plan.tiles;
-    } else {
-      const bool merged = index.inner % N == 0;
-      const bool in_block = merged && index.inner / N % plan.width == 0;
-      kept = in_block ? Kept::block : merged ? Kept::vectors : Kept::elements;
-      stride = in_block ? plan.tiles : merged ? columns : plan.period;
-    }
-    of_count = count == 1 ? stride : stride * index.inner / plan.period;
-    sums_of_slice += stride;
+    SumsOfParameter& sums = plan.sums[s];
+    sums.total = totals[s];
+    sums.count = indices[s].count;
+    sums.segment = segment_of(indices[s], plan.width * N, N);
+    sums.stride = divide_up(plan.period, sums.segment);
+    sums.inner = sums.count == 1 ? sums.stride : indices[s].inner / sums.segment;
+    sums_of_slice += sums.stride;
   }
   // Each thread has a few repeats, and what the slices leave is at most a twentieth of the input,
   // in bytes, unless that made so few blocks that a part of the device were idle.
@@ -150,11 +170,11 @@ SumsPlan plan_sums(const BackwardArguments& args, std::int64_t resident) {
   return plan;
 }
 
-/// Numbers that a block of the second kernel adds side by side. Where the addends of several lie
-/// between each other, the threads that read a sector of memory share it.
-inline std::int64_t width_of_totals(std::int64_t inner, std::int64_t addends) {
+/// Numbers that a block of the second kernel adds side by side: those of a sector of memory, where
+/// the addends of several lie beside each other, and more of them where they have few addends.
+inline std::int64_t width_of_totals(std::int64_t count, std::int64_t inner, std::int64_t addends) {
   constexpr std::int64_t kSector = 8;
-  std::int64_t width = inner > 1 ? 1 : kSector;
+  std::int64_t width = count > 1 && inner == 1 ? kSector : 1;
   while (width < kThreads && kThreads / width > addends) {
     width *= 2;
   }
