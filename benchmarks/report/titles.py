@@ -8,7 +8,7 @@ TITLES = {
     "composed_cat": "composed, cat first", "compiled": "torch.compile",
 }
 # What follows `fused` in a variant's name.
-OURS = {"output": "keeping its output", "bias": "with bias", "joint": "keeping only z", "compiled": "inside torch.compile"}
+OURS = {"output": "keeping its output", "input": "keeping its input", "bias": "with bias", "joint": "keeping only z", "compiled": "inside torch.compile"}
 
 
 def title(name):

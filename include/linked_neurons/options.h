@@ -71,9 +71,9 @@ class KeepOutputOption {
 
 template <class Options>
 class KeepInputOption {
-  /// Keep the input for backward, whatever the activation keeps otherwise. On a GPU LK-Swish and
-  /// LK-SELU, and LK-PReLU where its weights are trained, then have half as much to read (of
-  /// memory, which is what takes the time there); the input costs its memory. Not with
+  /// Keep the input for backward, in place of what the activation keeps. It costs the input's
+  /// memory. For LK-Swish, LK-SinCos, and LK-PReLU where its weights are trained, it is half of
+  /// what backward reads otherwise, beside the gradient: a GPU's time goes into reading. Not with
   /// `keep_output`.
   LINKED_NEURONS_OPTION(bool, keep_input) = false;
 };
