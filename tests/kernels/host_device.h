@@ -167,7 +167,7 @@ class Block {
 
 /// In place of a CUDA stream.
 struct Stream {
-  bool descending = false; ///< order of blocks and threads; elements are then counted in 64 bits
+  bool descending = false; ///< order of elements and threads; elements are then counted in 64 bits
 };
 
 } // namespace host_device
@@ -180,6 +180,10 @@ inline void __syncthreads() {
 }
 
 namespace linked_neurons::cuda {
+
+inline bool wants_descending_blocks(const host_device::Stream& stream) {
+  return stream.descending;
+}
 
 inline bool wants_wide_index(const host_device::Stream& stream) {
   return stream.descending;

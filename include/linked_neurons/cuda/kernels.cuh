@@ -21,6 +21,18 @@ template <class T>
 inline constexpr int kForwardVectors = sizeof(T) == 8 ? 2 : 4;
 inline constexpr int kBackwardVectors = 2;
 
+/// The vectors in the order in which blocks take them: block b has those from `first + b * step`
+/// on, ascending, or descending (a step below 0, modulo 2^bits).
+template <class Index>
+struct BlockOrder {
+  Index first;
+  Index step;
+
+  __device__ Index vector_of_thread() const {
+    return first + step * static_cast<Index>(blockIdx.x) + threadIdx.x;
+  }
+};
+
 /// Element `i`'s part of its vector's masks.
 template <class T, class Mask>
 LINKED_NEURONS_FN unsigned packed(const Pair<Mask>& mask, int i) {
@@ -39,20 +51,20 @@ LINKED_NEURONS_FN Index readable(const Rows<Index>& rows, Index vector, int size
 /// \tparam Access `Vectorized` or `PerElement`.
 template <class Activation, class T, class Index, template <class, class> class Access>
 __global__ void __launch_bounds__(kThreads)
-    forward_kernel(ForwardArguments args, IntDividers<Index> dividers) {
+    forward_kernel(ForwardArguments args, IntDividers<Index> dividers, BlockOrder<Index> order) {
   using C = opmath_type<T>;
   using A = Access<T, Index>;
   constexpr int kVectors = kForwardVectors<T>;
   const Rows<Index>& rows = dividers.rows;
-  const Index thread = static_cast<Index>(blockIdx.x) * (kThreads * kVectors) + threadIdx.x;
+  const Index vector = order.vector_of_thread();
   AlignedVector<T> input[kVectors];
   LINKED_NEURONS_UNROLL
   for (int g = 0; g < kVectors; ++g) {
-    input[g] = A::read(args.input, readable(rows, thread + g * kThreads, kVectorSize<T>), rows);
+    input[g] = A::read(args.input, readable(rows, vector + g * kThreads, kVectorSize<T>), rows);
   }
   LINKED_NEURONS_UNROLL
   for (int g = 0; g < kVectors; ++g) {
-    const Index first = (thread + g * kThreads) * kVectorSize<T>;
+    const Index first = (vector + g * kThreads) * kVectorSize<T>;
     if (first >= rows.numel) {
       return;
     }
@@ -177,21 +189,21 @@ LINKED_NEURONS_FN SavedValues<opmath_type<T>, int> saved_values(
 
 template <class Activation, class Reads, class T, class Index, template <class, class> class Access>
 __global__ void __launch_bounds__(kThreads)
-    backward_kernel(BackwardArguments args, IntDividers<Index> dividers) {
+    backward_kernel(BackwardArguments args, IntDividers<Index> dividers, BlockOrder<Index> order) {
   using C = opmath_type<T>;
   using A = Access<T, Index>;
   constexpr int kVectors = kBackwardVectors;
   const Rows<Index>& rows = dividers.rows;
-  const Index thread = static_cast<Index>(blockIdx.x) * (kThreads * kVectors) + threadIdx.x;
+  const Index vector = order.vector_of_thread();
   BackwardVector<T> vectors[kVectors];
   LINKED_NEURONS_UNROLL
   for (int g = 0; g < kVectors; ++g) {
     vectors[g] = read_backward<Activation, T, A, Reads, false>(
-        args, rows, readable(rows, thread + g * kThreads, kVectorSize<T>));
+        args, rows, readable(rows, vector + g * kThreads, kVectorSize<T>));
   }
   LINKED_NEURONS_UNROLL
   for (int g = 0; g < kVectors; ++g) {
-    const Index first = (thread + g * kThreads) * kVectorSize<T>;
+    const Index first = (vector + g * kThreads) * kVectorSize<T>;
     if (first >= rows.numel) {
       return;
     }

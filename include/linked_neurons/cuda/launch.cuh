@@ -6,6 +6,7 @@
 /// - `launch(kernel, grid, stream, arguments...)` runs a kernel on blocks of `kThreads` threads;
 /// - `launch_next`, the same for a kernel that waits by itself for what the one before writes;
 /// - `resident_blocks(kernel, stream)`, how many blocks of a kernel run at once;
+/// - `wants_descending_blocks(stream)`, whether the last elements shall be taken first;
 /// - `wants_wide_index(stream)`, whether to count in 64 bits where 32 would do.
 #pragma once
 
@@ -104,16 +105,19 @@ struct BackwardKernels {
 
 template <class Kernels, class T, class Arguments, class Stream>
 void launch_elementwise(const Arguments& args, const Stream& stream) {
-  constexpr std::int64_t kOfBlock =
-      std::int64_t{kThreads} * Kernels::template kGroupsOfThread<T> * kVectorSize<T>;
-  const Grid grid{divide_up(args.numel, kOfBlock), 1};
+  constexpr std::int64_t kVectors = std::int64_t{kThreads} * Kernels::template kGroupsOfThread<T>;
+  const Grid grid{divide_up(args.numel, kVectors * kVectorSize<T>), 1};
   with_index(args.numel, stream, [&](auto index) {
     using Index = decltype(index);
     const auto dividers = dividers_of<T, Index>(args);
+    const std::int64_t last = kVectors * (grid.x - 1);
+    const auto order = wants_descending_blocks(stream)
+                           ? BlockOrder<Index>{static_cast<Index>(last), Index(-kVectors)}
+                           : BlockOrder<Index>{0, Index(kVectors)};
     if (is_vectorized<T>(args)) {
-      launch(Kernels::template get<T, Index, Vectorized>(), grid, stream, args, dividers);
+      launch(Kernels::template get<T, Index, Vectorized>(), grid, stream, args, dividers, order);
     } else {
-      launch(Kernels::template get<T, Index, PerElement>(), grid, stream, args, dividers);
+      launch(Kernels::template get<T, Index, PerElement>(), grid, stream, args, dividers, order);
     }
   });
 }

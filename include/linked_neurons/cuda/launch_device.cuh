@@ -2,6 +2,7 @@
 /// Launches on a device.
 #pragma once
 
+#include <linked_neurons/cuda/block_order.h>
 #include <linked_neurons/cuda/launch.cuh>
 
 #include <cuda_runtime.h>
@@ -15,6 +16,12 @@ namespace linked_neurons::cuda {
 struct Stream {
   cudaStream_t handle;
 };
+
+/// Blocks start in the order of their numbers, as good as always, and what the kernel before wrote
+/// or read last may still be in the L2 cache. Whether that pays has not been measured: it is off.
+inline bool wants_descending_blocks(const Stream& /*stream*/) {
+  return detail::cuda::descending_blocks;
+}
 
 inline bool wants_wide_index(const Stream& /*stream*/) {
   return false;
