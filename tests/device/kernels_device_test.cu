@@ -145,32 +145,34 @@ std::string label(const Case& of, const Asked& asked) {
          (asked.grad_is_uniform ? ", uniform gradient" : "");
 }
 
-template <class T>
-inline constexpr double kEpsilon = std::numeric_limits<T>::epsilon();
-template <>
-inline constexpr double kEpsilon<BFloat16> = 0x1p-7;
-template <>
-inline constexpr double kEpsilon<Half> = 0x1p-10;
+struct Precision {
+  const char* name;
+  double epsilon;
+  double smallest; ///< a subnormal number's last place, or more
+};
 
 template <class T>
-inline constexpr const char* kTypeName = sizeof(T) == 4 ? "fp32" : "fp64";
+inline constexpr Precision kPrecision = {"fp64", 0x1p-52, 0x1p-1022};
 template <>
-inline constexpr const char* kTypeName<BFloat16> = "bf16";
+inline constexpr Precision kPrecision<float> = {"fp32", 0x1p-23, 0x1p-126};
 template <>
-inline constexpr const char* kTypeName<Half> = "fp16";
+inline constexpr Precision kPrecision<BFloat16> = {"bf16", 0x1p-7, 0x1p-126};
+template <>
+inline constexpr Precision kPrecision<Half> = {"fp16", 0x1p-10, 0x1p-24};
 
 /// Fails with the first of the numbers that are further off than their bounds. These are a few
 /// times what tests/contract.h promises: a wrong element is further off.
-template <class T>
+template <class T, class Number>
 bool is_close(
     const std::vector<T>& actual,
-    const std::vector<double>& expected,
+    const std::vector<Number>& expected,
     const std::vector<double>& bounds,
     const char* what) {
   for (std::size_t i = 0; i < actual.size(); ++i) {
     const double value = static_cast<double>(ln::detail::load(actual[i]));
-    if (!(std::abs(value - expected[i]) <= bounds[i])) {
-      std::printf("  %s: element %zu is %g instead of %g\n", what, i, value, expected[i]);
+    const auto wanted = static_cast<double>(expected[i]);
+    if (!(std::abs(value - wanted) <= bounds[i])) {
+      std::printf("  %s: element %zu is %.9g instead of %.9g\n", what, i, value, wanted);
       return false;
     }
   }
@@ -202,7 +204,7 @@ struct Exact {
         weight_neg_bound(channels), bias_bound(channels) {}
 
   std::vector<double> output, output_bound, grad_input, grad_input_bound;
-  std::vector<double> weight_pos, weight_neg, bias;
+  std::vector<long double> weight_pos, weight_neg, bias; // or double's own sums would be off
   std::vector<double> weight_pos_bound, weight_neg_bound, bias_bound;
 };
 
@@ -348,16 +350,17 @@ class Step {
               ? std::max(1.0, std::max(std::abs(weight.pos), std::abs(weight.neg)))
               : 1.0;
       const double arriving = (std::abs(grad.pos) + std::abs(grad.neg)) * largest_weight;
-      constexpr double kTiny = 1e-30;
-      result.output_bound[pos] = 16 * kEpsilon<T> * std::abs(y.pos) + kTiny;
-      result.output_bound[neg] = 16 * kEpsilon<T> * std::abs(y.neg) + kTiny;
+      constexpr double kTiny = 4 * kPrecision<T>.smallest;
+      result.output_bound[pos] = 16 * kPrecision<T>.epsilon * std::abs(y.pos) + kTiny;
+      result.output_bound[neg] = 16 * kPrecision<T>.epsilon * std::abs(y.neg) + kTiny;
       result.grad_input[element] = back;
-      result.grad_input_bound[element] = 16 * kEpsilon<T> * arriving + kTiny;
+      result.grad_input_bound[element] = 16 * kPrecision<T>.epsilon * arriving + kTiny;
       result.bias[channel] += back;
-      result.bias_bound[channel] += (64 * kEpsilon<C> + 16 * kEpsilon<T>)*arriving + kTiny;
+      result.bias_bound[channel] +=
+          (64 * kPrecision<C>.epsilon + 16 * kPrecision<T>.epsilon) * arriving + kTiny;
       if constexpr (Activation::has_weight) {
         const auto terms = ln::detail::weight_gradient<Input>(saved, grad, weight);
-        const double off = (64 * kEpsilon<C> + 4 * kEpsilon<T>)*std::abs(z);
+        const double off = (64 * kPrecision<C>.epsilon + 4 * kPrecision<T>.epsilon) * std::abs(z);
         result.weight_pos[channel] += terms.pos;
         result.weight_neg[channel] += terms.neg;
         result.weight_pos_bound[channel] += off * std::abs(grad.pos) + kTiny;
@@ -429,7 +432,7 @@ void run(const std::string& text, cudaStream_t stream, Counts& counts) {
             continue;
           }
           const std::string name =
-              std::string(Activation::name) + " " + kTypeName<T> + " " + label(of, asked);
+              std::string(Activation::name) + " " + kPrecision<T>.name + " " + label(of, asked);
           if (name.find(text) == std::string::npos) {
             continue;
           }
