@@ -37,8 +37,8 @@ OF_TORCH = re.compile(r"lib(torch|c10|cu|nv).*\.so\b.*")
 
 LAYERS = (r"^layer/.*/(fused|fused_bias|composed|torch)/forward_backward(_graph)?/(fp32|bf16)/.*/"
           r"(256x64x56x56|8192x4096|128x256x14x14)/")
-NETWORKS = (r"^network/eight_conv/(lk_relu/half/(fused|fused_bias|fused_joint|composed)|(relu|selu|bn_relu)/full/torch)/"
-            r"bf16/nhwc/(eager|graph)/")
+NETWORKS = (r"^network/eight_conv/(lk_relu/half/(fused|fused_bias|fused_joint|composed)|"
+            r"(relu|selu|bn_relu)/full/torch)/bf16/nhwc/(eager|graph)/")
 COMPILED = r"/forward_backward/(fp32/nchw|bf16/nhwc)/|^network"
 
 

@@ -7,16 +7,17 @@
 // formulas are worth, the other tests say. Then forward and backward are captured in a graph, whose
 // results have to be the same bits: sums come in one order only.
 
+#include "array.cuh"
+#include "close.h"
+
 #include <linked_neurons/activation/all.h>
 #include <linked_neurons/activation/from_input.h>
 #include <linked_neurons/cuda/launch_device.cuh>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
-#include <cstring>
-#include <limits>
 #include <memory>
 #include <random>
 #include <string>
@@ -31,17 +32,8 @@ namespace {
 
 namespace ln = linked_neurons;
 using ln::detail::BackwardArguments;
-using ln::detail::BFloat16;
 using ln::detail::ForwardArguments;
-using ln::detail::Half;
 using ln::detail::opmath_type;
-
-void check(cudaError_t error, const char* what) {
-  if (error != cudaSuccess) {
-    std::printf("%s: %s\n", what, cudaGetErrorString(error));
-    std::exit(1);
-  }
-}
 
 /// A stream on which kernels may be made to count in 64 bits.
 struct Stream : ln::cuda::Stream {
@@ -51,58 +43,6 @@ struct Stream : ln::cuda::Stream {
 bool wants_wide_index(const Stream& stream) {
   return stream.wide;
 }
-
-/// Memory of a device that ends with its last element, so that a sanitizer sees what goes beyond.
-template <class T>
-class Array {
- public:
-  /// \param offset elements in front of the first.
-  explicit Array(std::int64_t numel, std::int64_t offset = 0) : numel_(numel), offset_(offset) {
-    check(cudaMalloc(&memory_, bytes()), "cudaMalloc");
-    forget();
-  }
-  Array(const std::vector<T>& values, std::int64_t offset)
-      : Array(static_cast<std::int64_t>(values.size()), offset) {
-    check(
-        cudaMemcpy(data(), values.data(), values.size() * sizeof(T), cudaMemcpyHostToDevice),
-        "cudaMemcpy");
-  }
-  Array(const Array&) = delete;
-  Array& operator=(const Array&) = delete;
-  ~Array() {
-    cudaFree(memory_);
-  }
-
-  T* data() const {
-    return static_cast<T*>(memory_) + offset_;
-  }
-
-  /// Makes NaNs of all of it.
-  void forget() {
-    check(cudaMemset(memory_, 0xff, bytes()), "cudaMemset");
-  }
-
-  /// Fails where the elements in front of the first were written to.
-  std::vector<T> values() const {
-    std::vector<T> all(static_cast<std::size_t>(offset_ + numel_));
-    check(cudaMemcpy(all.data(), memory_, bytes(), cudaMemcpyDeviceToHost), "cudaMemcpy");
-    for (std::int64_t i = 0; i < offset_; ++i) {
-      std::uint8_t byte = 0;
-      std::memcpy(&byte, &all[static_cast<std::size_t>(i)], 1);
-      check(byte == 0xff ? cudaSuccess : cudaErrorUnknown, "written to in front of an array");
-    }
-    return {all.begin() + offset_, all.end()};
-  }
-
- private:
-  std::size_t bytes() const {
-    return static_cast<std::size_t>(offset_ + numel_) * sizeof(T);
-  }
-
-  std::int64_t numel_;
-  std::int64_t offset_;
-  void* memory_ = nullptr;
-};
 
 /// What a kernel is run on: an input of shape [outer, channels, inner], channels at axis 1.
 struct Case {
@@ -143,49 +83,6 @@ std::string label(const Case& of, const Asked& asked) {
          (of.wide ? ", 64-bit indices" : "") + from[static_cast<int>(asked.from)] +
          (asked.weight ? ", weights' gradients" : "") + (asked.bias ? ", bias' gradient" : "") +
          (asked.grad_is_uniform ? ", uniform gradient" : "");
-}
-
-struct Precision {
-  const char* name;
-  double epsilon;
-  double smallest; ///< a subnormal number's last place, or more
-};
-
-template <class T>
-inline constexpr Precision kPrecision = {"fp64", 0x1p-52, 0x1p-1022};
-template <>
-inline constexpr Precision kPrecision<float> = {"fp32", 0x1p-23, 0x1p-126};
-template <>
-inline constexpr Precision kPrecision<BFloat16> = {"bf16", 0x1p-7, 0x1p-126};
-template <>
-inline constexpr Precision kPrecision<Half> = {"fp16", 0x1p-10, 0x1p-24};
-
-/// Fails with the first of the numbers that are further off than their bounds. These are a few
-/// times what tests/contract.h promises: a wrong element is further off.
-template <class T, class Number>
-bool is_close(
-    const std::vector<T>& actual,
-    const std::vector<Number>& expected,
-    const std::vector<double>& bounds,
-    const char* what) {
-  for (std::size_t i = 0; i < actual.size(); ++i) {
-    const double value = static_cast<double>(ln::detail::load(actual[i]));
-    const auto wanted = static_cast<double>(expected[i]);
-    if (!(std::abs(value - wanted) <= bounds[i])) {
-      std::printf("  %s: element %zu is %.9g instead of %.9g\n", what, i, value, wanted);
-      return false;
-    }
-  }
-  return true;
-}
-
-template <class T>
-bool is_same(const std::vector<T>& actual, const std::vector<T>& expected, const char* what) {
-  if (std::memcmp(actual.data(), expected.data(), actual.size() * sizeof(T)) == 0) {
-    return true;
-  }
-  std::printf("  %s: other bits from the graph\n", what);
-  return false;
 }
 
 /// All that one pass forward and backward gives.
