@@ -139,9 +139,9 @@ endfunction()
 linked_neurons_add_cuda_sources(target file.cu...)
 
 Compiles the files with nvcc, with the target's definitions and include folders, and adds them to it:
-the CUDA kernels of a program's own activations. A static library hands what is compiled on to the
-programs and shared libraries that link it: nothing refers to it by name, so in the archive no linker
-would look for it. Where the kernels are off the function does nothing, and the program takes the
+the CUDA kernels of a program's own activations. A static or an object library hands what is compiled on
+to the programs and shared libraries that link it: nothing refers to it by name, so in an archive no
+linker would look for it. Where the kernels are off the function does nothing, and the program takes the
 composed path. LINKED_NEURONS_NVCC_FLAGS is a list of further flags; --use_fast_math, of which no header
 can tell, is refused.
 ]]
@@ -178,7 +178,7 @@ function(linked_neurons_add_cuda_sources target)
       COMMAND_EXPAND_LISTS VERBATIM)
     set_source_files_properties("${object}" PROPERTIES GENERATED TRUE)
     target_sources(${target} PRIVATE "${object}")
-    if(type STREQUAL "STATIC_LIBRARY")
+    if(type MATCHES "^(STATIC|OBJECT)_LIBRARY$")
       set_source_files_properties("${object}" PROPERTIES HEADER_FILE_ONLY TRUE) # made, and not archived
       set_property(TARGET ${target} APPEND PROPERTY INTERFACE_LINK_LIBRARIES "${object}" linked_neurons::cudart)
     else()
