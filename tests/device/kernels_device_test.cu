@@ -203,11 +203,10 @@ class Step {
       }
       return partial_->data();
     };
-    constexpr std::int64_t kBlocks = 64;
     if (asked_.from == From::input) {
-      ln::cuda::backward<Input, T>(backward, kBlocks, workspace, stream_);
+      ln::cuda::backward<Input, T>(backward, workspace, stream_);
     } else {
-      ln::cuda::backward<Activation, T>(backward, kBlocks, workspace, stream_);
+      ln::cuda::backward<Activation, T>(backward, workspace, stream_);
     }
     check(cudaGetLastError(), "backward");
   }
