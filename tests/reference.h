@@ -3,10 +3,10 @@
 
 #include "every_activation.h"
 
-#include <linked_neurons/linked_neurons.h>
-#include <linked_neurons/optional.h>
+#include <linked_neurons/activation/optional.h>
+#include <linked_neurons/functional.h>
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <cctype>

@@ -3,7 +3,7 @@
 #include <linked_neurons/detail/layout.h>
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <cstdint>

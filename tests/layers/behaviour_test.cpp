@@ -3,6 +3,8 @@
 #include "autocast.h"
 #include "every_layer.h"
 
+#include <torch/nn.h>
+
 namespace tests {
 namespace {
 

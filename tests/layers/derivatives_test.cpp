@@ -5,6 +5,7 @@
 #include <ATen/functorch/BatchedTensorImpl.h>
 #include <ATen/functorch/DynamicLayer.h>
 #include <ATen/functorch/TensorWrapper.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 namespace tests {
 namespace {

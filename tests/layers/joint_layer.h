@@ -4,6 +4,8 @@
 
 #include "snake.h"
 
+#include <linked_neurons/joint_functional.h>
+
 #include <cstdint>
 #include <string>
 #include <vector>

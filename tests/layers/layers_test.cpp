@@ -5,6 +5,7 @@
 #include "layer_cases.h"
 
 #include <gtest/gtest.h>
+#include <torch/cuda.h>
 
 #include <algorithm>
 #include <cstdint>

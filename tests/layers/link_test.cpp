@@ -4,6 +4,11 @@
 #include "expect_error.h"
 #include "snake.h"
 
+#include <linked_neurons/linked_neurons.h>
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
 #include <sstream>
 #include <string>
 #include <vector>

@@ -5,6 +5,7 @@
 #include "every_layer.h"
 
 #include <ATen/core/LegacyTypeDispatch.h>
+#include <torch/csrc/jit/api/function_impl.h>
 #include <torch/csrc/jit/frontend/tracer.h>
 #include <torch/library.h>
 

@@ -2,7 +2,11 @@
 #include "expect_error.h"
 #include "module_types.h"
 
+#include <linked_neurons/linked_neurons.h>
+#include <linked_neurons/optional.h>
+
 #include <gtest/gtest.h>
+#include <torch/torch.h>
 
 #include <algorithm>
 #include <functional>

@@ -4,7 +4,10 @@
 #include "expect_error.h"
 #include "snake.h"
 
+#include <linked_neurons/linked_neurons.h>
+
 #include <gtest/gtest.h>
+#include <torch/torch.h>
 
 #include <functional>
 #include <sstream>
