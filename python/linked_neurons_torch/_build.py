@@ -106,7 +106,7 @@ def find_or_build(wanted: Library) -> Path:
     start = time.time()
     try:
         library.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / "lock"):
+        with FileLock(folder / f"{wanted.name}.lock"):
             if not library.exists():
                 _build(wanted, library, tools, start)
     except OSError as error:
