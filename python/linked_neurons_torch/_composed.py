@@ -38,7 +38,7 @@ def lk_selu(x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bo
 
 def lk_swish(x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False) -> Tensor:
     z = _biased("lk_swish", x, bias, dim)
-    return _linked(x, _decaying(z, F.silu(z)), _decaying(-z, F.silu(-z)), dim)
+    return _linked(x, _with_limits(z, F.silu(z)), _with_limits(-z, F.silu(-z)), dim)
 
 
 def lk_sin_cos(x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False) -> Tensor:
@@ -57,18 +57,18 @@ def lk_elu(
 
 def lk_gelu(x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False) -> Tensor:
     z = _biased("lk_gelu", x, bias, dim)
-    return _linked(x, _decaying(z, F.gelu(z)), _decaying(-z, F.gelu(-z)), dim)
+    return _linked(x, _with_limits(z, F.gelu(z)), _with_limits(-z, F.gelu(-z)), dim)
 
 
 def lk_gelu_tanh(x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False) -> Tensor:
     z = _biased("lk_gelu_tanh", x, bias, dim)
     pos, neg = F.gelu(z, approximate="tanh"), F.gelu(-z, approximate="tanh")
-    return _linked(x, _decaying(z, pos), _decaying(-z, neg), dim)
+    return _linked(x, _with_limits(z, pos), _with_limits(-z, neg), dim)
 
 
 def lk_hardswish(x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False) -> Tensor:
     z = _biased("lk_hardswish", x, bias, dim)
-    return _linked(x, _decaying(z, F.hardswish(z)), _decaying(-z, F.hardswish(-z)), dim)
+    return _linked(x, _with_limits(z, F.hardswish(z)), _with_limits(-z, F.hardswish(-z)), dim)
 
 
 def lk_leaky_relu(
@@ -82,7 +82,7 @@ def lk_leaky_relu(
 
 def lk_mish(x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False) -> Tensor:
     z = _biased("lk_mish", x, bias, dim)
-    return _linked(x, _decaying(z, F.mish(z)), _decaying(-z, F.mish(-z)), dim)
+    return _linked(x, _with_limits(z, F.mish(z)), _with_limits(-z, F.mish(-z)), dim)
 
 
 def lk_softplus(x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False) -> Tensor:
@@ -91,9 +91,9 @@ def lk_softplus(x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output
     return _linked(x, F.softplus(z, 1.0, threshold), F.softplus(-z, 1.0, threshold), dim)
 
 
-def _decaying(z: Tensor, y: Tensor) -> Tensor:
-    """With the limit at -infinity, where PyTorch's own gives NaN."""
-    return torch.where(z == float("-inf"), 0.0, y)
+def _with_limits(z: Tensor, y: Tensor) -> Tensor:
+    """With the limits at both infinities, where PyTorch's own gives NaN."""
+    return torch.where(z.isinf(), F.relu(z), y)
 
 
 def _linked(x: Tensor, pos: Tensor, neg: Tensor, dim: int) -> Tensor:
