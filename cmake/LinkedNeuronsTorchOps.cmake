@@ -1,5 +1,6 @@
-# The target linked_neurons_torch_ops: the layers as operators of LibTorch's dispatcher, in a shared
-# library that torch.ops.load_library() takes, and that a C++ program links. Used by the build tree and by the installed package.
+# The targets linked_neurons_torch_ops and linked_neurons_optional_torch_ops: the layers, and those of
+# optional.h, as operators of LibTorch's dispatcher, in shared libraries that torch.ops.load_library()
+# takes, and that a C++ program links. Used by the build tree and by the installed package.
 include_guard(GLOBAL)
 
 # To be called once `target`, linked_neurons with the headers in include_dir, is complete. Nothing is
@@ -9,14 +10,23 @@ function(linked_neurons_make_torch_ops target include_dir)
   if(version VERSION_LESS 2.11 OR TARGET linked_neurons_torch_ops)
     return()
   endif()
-  add_library(linked_neurons_torch_ops SHARED EXCLUDE_FROM_ALL
-    "${include_dir}/linked_neurons/torch_ops/torch_ops.cpp")
-  target_link_libraries(linked_neurons_torch_ops PUBLIC linked_neurons::torch PRIVATE ${target})
-  if(UNIX AND NOT APPLE)
-    # A program that links it names none of its symbols; linkers that are told --as-needed, as many
-    # distributions tell theirs, would leave it out.
-    target_link_options(linked_neurons_torch_ops INTERFACE
-      "LINKER:--push-state,--no-as-needed,$<TARGET_FILE:linked_neurons_torch_ops>,--pop-state")
+  foreach(name IN ITEMS torch_ops optional_torch_ops)
+    set(library linked_neurons_${name})
+    add_library(${library} SHARED EXCLUDE_FROM_ALL "${include_dir}/linked_neurons/torch_ops/${name}.cpp")
+    target_link_libraries(${library} PUBLIC linked_neurons::torch PRIVATE ${target})
+    if(UNIX AND NOT APPLE)
+      # A program that links it names none of its symbols; linkers that are told --as-needed, as many
+      # distributions tell theirs, would leave it out.
+      target_link_options(${library} INTERFACE
+        "LINKER:--push-state,--no-as-needed,$<TARGET_FILE:${library}>,--pop-state")
+    endif()
+  endforeach()
+  # The optional layers' loops are compiled here, and run at full speed in a program for a debugger too.
+  target_compile_options(linked_neurons_optional_torch_ops PRIVATE $<$<NOT:$<CONFIG:Release>>:-O3>
+                         -fno-finite-math-only -fno-unsafe-math-optimizations)
+  linked_neurons_add_cuda_sources(linked_neurons_optional_torch_ops "${include_dir}/linked_neurons/cuda/optional.cu")
+  if(TARGET linked_neurons_cuda)
+    target_compile_definitions(linked_neurons_optional_torch_ops PRIVATE LINKED_NEURONS_WITH_OPTIONAL_CUDA)
   endif()
 endfunction()
 

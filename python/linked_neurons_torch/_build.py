@@ -25,11 +25,31 @@ from pathlib import Path
 import torch
 from filelock import FileLock
 
-NAME = "linked_neurons_torch_ops"
-LIBRARY = f"{NAME}.so"
 INCLUDE = Path(__file__).parent / "include"
 SOURCES = INCLUDE / "linked_neurons"
 DRIVER = Path("/proc/driver/nvidia/version")  # there where CUDA has a device
+
+
+@dataclass(frozen=True)
+class Library:
+    """A library of operators. Its sources are relative to SOURCES."""
+
+    name: str
+    source: str
+    cuda_source: str
+    with_cuda: str  # what is defined where the CUDA source is compiled too
+
+    @property
+    def file(self) -> str:
+        return f"{self.name}.so"
+
+
+OPERATORS = Library(
+    "linked_neurons_torch_ops", "torch_ops/torch_ops.cpp", "cuda/linked_neurons.cu", "LINKED_NEURONS_WITH_CUDA")
+#: Those of the layers on request, which are built when the first of them is used.
+OPTIONAL_OPERATORS = Library(
+    "linked_neurons_optional_torch_ops", "torch_ops/optional_torch_ops.cpp", "cuda/optional.cu",
+    "LINKED_NEURONS_WITH_OPTIONAL_CUDA")
 
 
 class CannotBuild(Exception):
@@ -67,18 +87,18 @@ class Tools:
         return f"{kind}-{_digest(self.compiler, *((self.nvcc, self.architectures) if self.has_cuda else ()))}"
 
 
-def find_or_build() -> Path:
-    """The library of the operators. Where a tool is missing, one that was built with others will do.
+def find_or_build(wanted: Library) -> Path:
+    """The file of this library. Where a tool is missing, one that was built with others will do.
 
     Raises CannotBuild.
     """
     tools = Tools.found()
     folder = cache_folder() / _conditions()
-    library = folder / tools.folder / LIBRARY
+    library = folder / tools.folder / wanted.file
     if library.exists():
         return library
     if not tools.compiler or (torch.version.cuda and not tools.nvcc):
-        built = folder.glob(f"{'cuda-' if tools.compiler else ''}*/{LIBRARY}")
+        built = folder.glob(f"{'cuda-' if tools.compiler else ''}*/{wanted.file}")
         best = max(built, key=lambda path: (path.parent.name.startswith("cuda-"), path.stat().st_mtime), default=None)
         if best:
             return best
@@ -86,9 +106,9 @@ def find_or_build() -> Path:
     start = time.time()
     try:
         library.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / "lock"):
+        with FileLock(folder / f"{wanted.name}.lock"):
             if not library.exists():
-                _build(library, tools, start)
+                _build(wanted, library, tools, start)
     except OSError as error:
         raise CannotBuild(
             f"the operators cannot be built in {folder}, since {error} (LINKED_NEURONS_CACHE names another folder)"
@@ -157,11 +177,12 @@ def _check_tools(tools: Tools) -> None:
         raise CannotBuild(f"the operators cannot be built here, for want of {' and '.join(missing)}")
 
 
-def _build(library: Path, tools: Tools, start: float) -> None:
-    log = library.with_name("build.log")
+def _build(wanted: Library, library: Path, tools: Tools, start: float) -> None:
+    log = library.with_suffix(".log")
     if log.exists() and log.stat().st_mtime >= start:
         raise CannotBuild(f"the operators could not be compiled by another process (see {log})")
-    print(f"linked_neurons_torch: compiling the operators for torch {torch.__version__} "
+    which = "the operators of the layers on request" if wanted is OPTIONAL_OPERATORS else "the operators"
+    print(f"linked_neurons_torch: compiling {which} for torch {torch.__version__} "
           f"({'CPU and CUDA' if tools.has_cuda else 'CPU'}) into {library.parent}, once; "
           f"this takes {'a minute or more' if tools.has_cuda else 'about half a minute'} ... ",
           end="", flush=True, file=sys.stderr)
@@ -169,8 +190,8 @@ def _build(library: Path, tools: Tools, start: float) -> None:
     try:
         # In a folder of its own, and moved when it is whole: whoever dies meanwhile leaves no half of it.
         with tempfile.TemporaryDirectory(prefix="building-", dir=library.parent) as folder:
-            _compile(folder, tools)
-            Path(folder, LIBRARY).replace(library)
+            _compile(wanted, folder, tools)
+            Path(folder, wanted.file).replace(library)
     except Exception as error:  # whatever the builder, the compiler and the loader raise
         print("failed", file=sys.stderr)
         log.write_text(str(error))
@@ -179,7 +200,7 @@ def _build(library: Path, tools: Tools, start: float) -> None:
     print(f"done in {time.time() - start:.0f} s", file=sys.stderr)
 
 
-def _compile(folder: str, tools: Tools) -> None:
+def _compile(wanted: Library, folder: str, tools: Tools) -> None:
     """Builds the library in the folder, and loads it."""
     path = os.pathsep.join(filter(None, [_ninja_folder(), os.environ.get("PATH")]))
     with _environment(PATH=path, TORCH_CUDA_ARCH_LIST=tools.architectures):
@@ -187,13 +208,13 @@ def _compile(folder: str, tools: Tools) -> None:
         logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
         from torch.utils import cpp_extension
 
-        sources = sorted(SOURCES.glob("torch_ops/*.cpp"))
+        sources = [SOURCES / wanted.source]
         flags = ["-O3", "-DNDEBUG"]
         if tools.has_cuda:
-            sources.append(SOURCES / "cuda/linked_neurons.cu")
-            flags.append("-DLINKED_NEURONS_WITH_CUDA")
+            sources.append(SOURCES / wanted.cuda_source)
+            flags.append(f"-D{wanted.with_cuda}")
         cpp_extension.load(
-            NAME, [str(source) for source in sources], extra_cflags=flags, extra_cuda_cflags=flags,
+            wanted.name, [str(source) for source in sources], extra_cflags=flags, extra_cuda_cflags=flags,
             extra_include_paths=[str(INCLUDE)], build_directory=folder, with_cuda=tools.has_cuda,
             is_python_module=False)
 

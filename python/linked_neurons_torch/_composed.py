@@ -4,6 +4,7 @@
 these functions too, and leaves the checks to what they call.
 """
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -37,7 +38,7 @@ def lk_selu(x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bo
 
 def lk_swish(x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False) -> Tensor:
     z = _biased("lk_swish", x, bias, dim)
-    return _linked(x, _silu(z), _silu(-z), dim)
+    return _linked(x, _with_limits(z, F.silu(z)), _with_limits(-z, F.silu(-z)), dim)
 
 
 def lk_sin_cos(x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False) -> Tensor:
@@ -45,9 +46,54 @@ def lk_sin_cos(x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output:
     return _linked(x, z.sin(), z.cos(), dim)
 
 
-def _silu(z: Tensor) -> Tensor:
-    # The limit at -infinity, where PyTorch's own gives NaN.
-    return torch.where(z == float("-inf"), 0.0, F.silu(z))
+def lk_elu(
+    x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False, alpha: float = 1.0
+) -> Tensor:
+    if not torch.jit.is_scripting():
+        _check_number("lk_elu", "alpha", alpha, 0)
+    z = _biased("lk_elu", x, bias, dim)
+    return _linked(x, F.elu(z, alpha), F.elu(-z, alpha), dim)
+
+
+def lk_gelu(x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False) -> Tensor:
+    z = _biased("lk_gelu", x, bias, dim)
+    return _linked(x, _with_limits(z, F.gelu(z)), _with_limits(-z, F.gelu(-z)), dim)
+
+
+def lk_gelu_tanh(x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False) -> Tensor:
+    z = _biased("lk_gelu_tanh", x, bias, dim)
+    pos, neg = F.gelu(z, approximate="tanh"), F.gelu(-z, approximate="tanh")
+    return _linked(x, _with_limits(z, pos), _with_limits(-z, neg), dim)
+
+
+def lk_hardswish(x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False) -> Tensor:
+    z = _biased("lk_hardswish", x, bias, dim)
+    return _linked(x, _with_limits(z, F.hardswish(z)), _with_limits(-z, F.hardswish(-z)), dim)
+
+
+def lk_leaky_relu(
+    x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False, negative_slope: float = 0.01
+) -> Tensor:
+    if not torch.jit.is_scripting():
+        _check_number("lk_leaky_relu", "negative_slope", negative_slope, -math.inf)
+    z = _biased("lk_leaky_relu", x, bias, dim)
+    return _linked(x, F.leaky_relu(z, negative_slope), F.leaky_relu(-z, negative_slope), dim)
+
+
+def lk_mish(x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False) -> Tensor:
+    z = _biased("lk_mish", x, bias, dim)
+    return _linked(x, _with_limits(z, F.mish(z)), _with_limits(-z, F.mish(-z)), dim)
+
+
+def lk_softplus(x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False) -> Tensor:
+    z = _biased("lk_softplus", x, bias, dim)
+    threshold = 40.0  # beyond which the result is z in double too
+    return _linked(x, F.softplus(z, 1.0, threshold), F.softplus(-z, 1.0, threshold), dim)
+
+
+def _with_limits(z: Tensor, y: Tensor) -> Tensor:
+    """With the limits at both infinities, where PyTorch's own gives NaN."""
+    return torch.where(z.isinf(), F.relu(z), y)
 
 
 def _linked(x: Tensor, pos: Tensor, neg: Tensor, dim: int) -> Tensor:
@@ -107,6 +153,11 @@ def _check_bias(name: str, x: Tensor, bias: Tensor, dim: int) -> None:
         raise RuntimeError(
             f"{name}: expected bias of shape [{x.size(dim)}] (the channels at dim {dim % x.dim()}), got "
             f"{_text(bias.shape)}")
+
+
+def _check_number(name: str, which: str, number: float, least: float) -> None:
+    if not number >= least:  # nor NaN
+        raise RuntimeError(f"{name}: expected {which} to be a number of at least {least}, got {number}")
 
 
 def _check_weights(name: str, x: Tensor, weight_pos: Tensor, weight_neg: Tensor, dim: int) -> None:

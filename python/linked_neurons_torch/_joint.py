@@ -1,7 +1,7 @@
 """Makes the functions of the joint layers: a linked activation and the layer behind it as one differentiable step."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -14,12 +14,19 @@ Size = int | Sequence[int]
 CONVOLUTIONS: tuple[Callable[..., Tensor], ...] = (F.conv1d, F.conv2d, F.conv3d)
 
 
+class Activation(NamedTuple):
+    """An activation as its functions know it."""
+
+    name: str
+    optional: bool = False
+
+
 class ConvFunction(Protocol):
-    """A linked activation and a convolution."""
+    """A linked activation and a convolution. ``number`` is the activation's, by its name, if it has one."""
 
     def __call__(
         self, input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Size = 1, padding: Size | str = 0,
-        dilation: Size = 1, groups: int = 1, *, input_bias: Tensor | None = None,
+        dilation: Size = 1, groups: int = 1, *, input_bias: Tensor | None = None, **number: float,
     ) -> Tensor: ...
 
 
@@ -34,10 +41,11 @@ class WeightedConvFunction(Protocol):
 
 
 class LinearFunction(Protocol):
-    """A linked activation and a linear layer."""
+    """A linked activation and a linear layer. ``number`` is the activation's, by its name, if it has one."""
 
     def __call__(
         self, input: Tensor, weight: Tensor, bias: Tensor | None = None, *, input_bias: Tensor | None = None,
+        **number: float,
     ) -> Tensor: ...
 
 
@@ -50,22 +58,31 @@ class WeightedLinearFunction(Protocol):
     ) -> Tensor: ...
 
 
-def functions_of(name: str) -> tuple[ConvFunction, ConvFunction, ConvFunction, LinearFunction]:
-    """`<name>_conv1d`, `_conv2d`, `_conv3d` and `_linear` of an activation without weights."""
+def functions_of(
+    name: str, optional: bool = False,
+) -> tuple[ConvFunction, ConvFunction, ConvFunction, LinearFunction]:
+    """`<name>_conv1d`, `_conv2d`, `_conv3d` and `_linear` of an activation without weights.
+
+    optional: whether it is one of those on request.
+    """
+    activation = Activation(name, optional)
 
     def convolution(axes: int) -> ConvFunction:
         def function(
             input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Size = 1, padding: Size | str = 0,
             dilation: Size = 1, groups: int = 1, *, input_bias: Tensor | None = None,
+            **number: float,
         ) -> Tensor:
-            return _convolution(name, axes, input, (), weight, bias, stride, padding, dilation, groups, input_bias)
+            return _convolution(
+                activation, axes, input, (), weight, bias, stride, padding, dilation, groups, input_bias, number)
 
         return _named(function, name, axes)
 
     def linear(
         input: Tensor, weight: Tensor, bias: Tensor | None = None, *, input_bias: Tensor | None = None,
+        **number: float,
     ) -> Tensor:
-        return _linear(name, input, (), weight, bias, input_bias)
+        return _linear(activation, input, (), weight, bias, input_bias, number)
 
     return convolution(1), convolution(2), convolution(3), _named(linear, name, 0)
 
@@ -74,6 +91,7 @@ def weighted_functions_of(
     name: str,
 ) -> tuple[WeightedConvFunction, WeightedConvFunction, WeightedConvFunction, WeightedLinearFunction]:
     """The same of an activation with weights."""
+    activation = Activation(name)
 
     def convolution(axes: int) -> WeightedConvFunction:
         def function(
@@ -83,7 +101,7 @@ def weighted_functions_of(
         ) -> Tensor:
             weights = weight_pos, weight_neg
             return _convolution(
-                name, axes, input, weights, weight, bias, stride, padding, dilation, groups, input_bias)
+                activation, axes, input, weights, weight, bias, stride, padding, dilation, groups, input_bias, {})
 
         return _named(function, name, axes)
 
@@ -91,7 +109,7 @@ def weighted_functions_of(
         input: Tensor, weight_pos: Tensor, weight_neg: Tensor, weight: Tensor, bias: Tensor | None = None, *,
         input_bias: Tensor | None = None,
     ) -> Tensor:
-        return _linear(name, input, (weight_pos, weight_neg), weight, bias, input_bias)
+        return _linear(activation, input, (weight_pos, weight_neg), weight, bias, input_bias, {})
 
     return convolution(1), convolution(2), convolution(3), _named(linear, name, 0)
 
@@ -113,28 +131,29 @@ def _named(function: Any, name: str, axes: int) -> Any:
 
 
 def _convolution(
-    name: str, axes: int, input: Tensor, weights: tuple[Tensor, ...], weight: Tensor, bias: Tensor | None, stride: Size,
-    padding: Size | str, dilation: Size, groups: int, input_bias: Tensor | None,
+    activation: Activation, axes: int, input: Tensor, weights: tuple[Tensor, ...], weight: Tensor, bias: Tensor | None,
+    stride: Size, padding: Size | str, dilation: Size, groups: int, input_bias: Tensor | None, number: dict[str, float],
 ) -> Tensor:
+    name = f"{activation.name}_conv{axes}d"
     stride, dilation = _each(stride, axes), _each(dilation, axes)
     odd_axes: list[int] = []
     if padding == "valid":
         padding = 0
     elif padding == "same":
         if any(each != 1 for each in stride):
-            raise RuntimeError(f"{name}_conv{axes}d: expected stride 1 with padding 'same', got {stride}")
+            raise RuntimeError(f"{name}: expected stride 1 with padding 'same', got {stride}")
         totals = [each * (size - 1) for each, size in zip(dilation, weight.shape[2:])]
         # Where both ends cannot have the same, the end has one more: the start gets it too, and its result goes.
         padding = [(total + 1) // 2 for total in totals]
         odd_axes = [axis - axes for axis, total in enumerate(totals) if total % 2]
     elif isinstance(padding, str):
-        raise RuntimeError(f"{name}_conv{axes}d: expected padding to be numbers, 'same' or 'valid', got {padding!r}")
+        raise RuntimeError(f"{name}: expected padding to be numbers, 'same' or 'valid', got {padding!r}")
     padding = _each(padding, axes)
-    if _operators.load():
-        function = getattr(_operators.layers, f"{name}_conv{axes}d")
-        y = function(input, *weights, weight, bias, stride, padding, dilation, groups, input_bias)
+    if _operators.load(activation.optional):
+        function = getattr(_operators.layers_of(activation.optional), name)
+        y = function(input, *weights, weight, bias, stride, padding, dilation, groups, input_bias, **number)
     else:
-        pair = _pair(name, input, weights, weight, input_bias, -1 - axes)
+        pair = _pair(activation.name, input, weights, weight, input_bias, -1 - axes, number)
         y = CONVOLUTIONS[axes - 1](pair, weight, bias, stride, padding, dilation, groups)
     for axis in odd_axes:
         y = y.narrow(axis, 1, y.size(axis) - 1)
@@ -142,21 +161,24 @@ def _convolution(
 
 
 def _linear(
-    name: str, input: Tensor, weights: tuple[Tensor, ...], weight: Tensor, bias: Tensor | None,
-    input_bias: Tensor | None,
+    activation: Activation, input: Tensor, weights: tuple[Tensor, ...], weight: Tensor, bias: Tensor | None,
+    input_bias: Tensor | None, number: dict[str, float],
 ) -> Tensor:
-    if _operators.load():
-        return getattr(_operators.layers, f"{name}_linear")(input, *weights, weight, bias, input_bias)
-    return F.linear(_pair(name, input, weights, weight, input_bias, -1), weight, bias)
+    if _operators.load(activation.optional):
+        function = getattr(_operators.layers_of(activation.optional), f"{activation.name}_linear")
+        y: Tensor = function(input, *weights, weight, bias, input_bias, **number)
+        return y
+    return F.linear(_pair(activation.name, input, weights, weight, input_bias, -1, number), weight, bias)
 
 
 def _pair(
     name: str, input: Tensor, weights: tuple[Tensor, ...], weight: Tensor, input_bias: Tensor | None, dim: int,
+    number: dict[str, float],
 ) -> Tensor:
     """What the layer behind is given, by PyTorch's own operators."""
     if input.dim() < -dim:
         raise RuntimeError(f"{name}: expected an input of {-dim} axes or more, got {input.dim()}")
-    pair = getattr(_composed, name)(input, *weights, input_bias, dim)
+    pair = getattr(_composed, name)(input, *weights, input_bias, dim, **number)
     return pair if pair.dtype == torch.double else pair.to(weight.dtype)
 
 

@@ -23,7 +23,7 @@ def register() -> None:
     """Registers the rules of ``_<name>_forward``, ``_<name>_backward`` and ``_<name>_joint_backward``."""
     propagator = DTensor._op_dispatcher.sharding_propagator
     for name in {getattr(functional, each).__name__ for each in functional.__all__}:  # an alias has none of its own
-        if not hasattr(_composed, name):  # a joint layer
+        if not hasattr(_composed, name) or not hasattr(torch.ops.linked_neurons, name):  # joint, or not loaded
             continue
         for part, strategy, first_number in (
             ("forward", _forward, "dim"), ("backward", _backward, "dim"), ("joint_backward", _joint_backward, "layer"),
@@ -61,7 +61,7 @@ def _backward(schema: OpSchema) -> OpStrategy:
             results[f"grad_{name}"] = tuple(
                 Partial() if split.is_shard() and parameter.is_replicate() else parameter
                 for split, parameter in zip(placements, kept))
-    tensors = {"grad": placements, "output": placements, "masks": masks, **parameters}
+    tensors = {"grad": placements, "input_or_output": placements, "masks": masks, **parameters}
     return _only(schema, results, tensors)
 
 

@@ -17,6 +17,10 @@ next layer mostly keeps anyway, in place of two bits an element. Bad input raise
 input alone, of C channels, is kept for backward, and never the pair. They take what ``torch.nn.functional.conv2d``
 takes, with ``weight_pos`` and ``weight_neg`` behind the input for LK-PReLU, and ``input_bias``. Their channels are on
 the axis that the layer behind has them on.
+
+The layers on request (``lk_elu``, ``lk_gelu``, ``lk_gelu_tanh``, ``lk_hardswish``, ``lk_leaky_relu``, ``lk_mish``,
+``lk_softplus``) have operators of their own, which are compiled when the first of them is used. The number of an activation that has one, ``alpha`` of ``lk_elu`` and ``negative_slope`` of
+``lk_leaky_relu``, is their last argument, of the joint functions too.
 """
 
 import torch
@@ -25,11 +29,18 @@ from torch import Tensor
 from . import _joint, _operators
 
 __all__ = [
+    "lk_elu", "lk_elu_conv1d", "lk_elu_conv2d", "lk_elu_conv3d", "lk_elu_linear",
+    "lk_gelu", "lk_gelu_conv1d", "lk_gelu_conv2d", "lk_gelu_conv3d", "lk_gelu_linear",
+    "lk_gelu_tanh", "lk_gelu_tanh_conv1d", "lk_gelu_tanh_conv2d", "lk_gelu_tanh_conv3d", "lk_gelu_tanh_linear",
+    "lk_hardswish", "lk_hardswish_conv1d", "lk_hardswish_conv2d", "lk_hardswish_conv3d", "lk_hardswish_linear",
+    "lk_leaky_relu", "lk_leaky_relu_conv1d", "lk_leaky_relu_conv2d", "lk_leaky_relu_conv3d", "lk_leaky_relu_linear",
+    "lk_mish", "lk_mish_conv1d", "lk_mish_conv2d", "lk_mish_conv3d", "lk_mish_linear",
     "lk_prelu", "lk_prelu_conv1d", "lk_prelu_conv2d", "lk_prelu_conv3d", "lk_prelu_linear",
     "lk_relu", "lk_relu_conv1d", "lk_relu_conv2d", "lk_relu_conv3d", "lk_relu_linear",
     "lk_selu", "lk_selu_conv1d", "lk_selu_conv2d", "lk_selu_conv3d", "lk_selu_linear",
     "lk_silu",
     "lk_sin_cos", "lk_sin_cos_conv1d", "lk_sin_cos_conv2d", "lk_sin_cos_conv3d", "lk_sin_cos_linear",
+    "lk_softplus", "lk_softplus_conv1d", "lk_softplus_conv2d", "lk_softplus_conv3d", "lk_softplus_linear",
     "lk_swish", "lk_swish_conv1d", "lk_swish_conv2d", "lk_swish_conv3d", "lk_swish_linear",
 ]
 
@@ -105,6 +116,59 @@ def lk_sin_cos(x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output:
     return _operators.layers.lk_sin_cos(x, bias, dim, keep_output)
 
 
+def lk_elu(
+    x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False, alpha: float = 1.0
+) -> Tensor:
+    """LK-ELU: g(x) = x for x > 0, else alpha * (exp(x) - 1), alpha >= 0, as ``torch.nn.functional.elu``."""
+    if not torch.jit.is_scripting():
+        _operators.load(optional=True)
+    return _operators.optional_layers.lk_elu(x, bias, dim, keep_output, alpha)
+
+
+def lk_gelu(x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False) -> Tensor:
+    """LK-GELU: g(x) = x * Phi(x), as ``torch.nn.functional.gelu``."""
+    if not torch.jit.is_scripting():
+        _operators.load(optional=True)
+    return _operators.optional_layers.lk_gelu(x, bias, dim, keep_output)
+
+
+def lk_gelu_tanh(x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False) -> Tensor:
+    """LK-GELUTanh: g(x) as ``torch.nn.functional.gelu`` with its approximation "tanh"."""
+    if not torch.jit.is_scripting():
+        _operators.load(optional=True)
+    return _operators.optional_layers.lk_gelu_tanh(x, bias, dim, keep_output)
+
+
+def lk_hardswish(x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False) -> Tensor:
+    """LK-Hardswish: g(x) = x * min(max(x + 3, 0), 6) / 6, as ``torch.nn.functional.hardswish``."""
+    if not torch.jit.is_scripting():
+        _operators.load(optional=True)
+    return _operators.optional_layers.lk_hardswish(x, bias, dim, keep_output)
+
+
+def lk_leaky_relu(
+    x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False, negative_slope: float = 0.01
+) -> Tensor:
+    """LK-LeakyReLU: g(x) = x for x > 0, else negative_slope * x, as ``torch.nn.functional.leaky_relu``."""
+    if not torch.jit.is_scripting():
+        _operators.load(optional=True)
+    return _operators.optional_layers.lk_leaky_relu(x, bias, dim, keep_output, negative_slope)
+
+
+def lk_mish(x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False) -> Tensor:
+    """LK-Mish: g(x) = x * tanh(log(1 + exp(x))), as ``torch.nn.functional.mish``."""
+    if not torch.jit.is_scripting():
+        _operators.load(optional=True)
+    return _operators.optional_layers.lk_mish(x, bias, dim, keep_output)
+
+
+def lk_softplus(x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False) -> Tensor:
+    """LK-Softplus: g(x) = log(1 + exp(x)), as ``torch.nn.functional.softplus``."""
+    if not torch.jit.is_scripting():
+        _operators.load(optional=True)
+    return _operators.optional_layers.lk_softplus(x, bias, dim, keep_output)
+
+
 lk_silu = lk_swish
 
 lk_relu_conv1d, lk_relu_conv2d, lk_relu_conv3d, lk_relu_linear = _joint.functions_of("lk_relu")
@@ -112,3 +176,14 @@ lk_prelu_conv1d, lk_prelu_conv2d, lk_prelu_conv3d, lk_prelu_linear = _joint.weig
 lk_selu_conv1d, lk_selu_conv2d, lk_selu_conv3d, lk_selu_linear = _joint.functions_of("lk_selu")
 lk_swish_conv1d, lk_swish_conv2d, lk_swish_conv3d, lk_swish_linear = _joint.functions_of("lk_swish")
 lk_sin_cos_conv1d, lk_sin_cos_conv2d, lk_sin_cos_conv3d, lk_sin_cos_linear = _joint.functions_of("lk_sin_cos")
+lk_elu_conv1d, lk_elu_conv2d, lk_elu_conv3d, lk_elu_linear = _joint.functions_of("lk_elu", optional=True)
+lk_gelu_conv1d, lk_gelu_conv2d, lk_gelu_conv3d, lk_gelu_linear = _joint.functions_of("lk_gelu", optional=True)
+lk_gelu_tanh_conv1d, lk_gelu_tanh_conv2d, lk_gelu_tanh_conv3d, lk_gelu_tanh_linear = _joint.functions_of(
+    "lk_gelu_tanh", optional=True)
+lk_hardswish_conv1d, lk_hardswish_conv2d, lk_hardswish_conv3d, lk_hardswish_linear = _joint.functions_of(
+    "lk_hardswish", optional=True)
+lk_leaky_relu_conv1d, lk_leaky_relu_conv2d, lk_leaky_relu_conv3d, lk_leaky_relu_linear = _joint.functions_of(
+    "lk_leaky_relu", optional=True)
+lk_mish_conv1d, lk_mish_conv2d, lk_mish_conv3d, lk_mish_linear = _joint.functions_of("lk_mish", optional=True)
+lk_softplus_conv1d, lk_softplus_conv2d, lk_softplus_conv3d, lk_softplus_linear = _joint.functions_of(
+    "lk_softplus", optional=True)

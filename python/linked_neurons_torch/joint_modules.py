@@ -10,7 +10,9 @@ from torch.nn import functional as F
 
 from . import _operators, functional
 from ._joint import CONVOLUTIONS, Size
-from .modules import LinkedLayer, LKPReLU, LKReLU, LKSELU, LKSinCos, LKSwish
+from .modules import (
+    LKELU, LKGELU, LKGELUTanh, LKHardswish, LinkedLayer, LKLeakyReLU, LKMish, LKPReLU, LKReLU, LKSELU, LKSinCos,
+    LKSoftplus, LKSwish)
 
 Device = torch.device | str | None
 
@@ -39,6 +41,8 @@ class JointLayer(nn.Module):
     def _join(self, linked: LinkedLayer, behind: Any) -> None:
         """Takes their parameters, the same tensors."""
         self.init = getattr(linked, "init", 0.25)
+        if linked.number_name:
+            setattr(self, linked.number_name, getattr(linked, linked.number_name))
         for name, parameter in (
             ("weight", behind.weight), ("bias", behind.bias), ("weight_pos", getattr(linked, "weight_pos", None)),
             ("weight_neg", getattr(linked, "weight_neg", None)), ("input_bias", linked.bias),
@@ -47,16 +51,16 @@ class JointLayer(nn.Module):
 
     def _make_activation(
         self, channels: int, input_bias: bool, num_parameters: int, init: float, shape: Sequence[int], device: Device,
-        dtype: torch.dtype | None,
+        dtype: torch.dtype | None, number: dict[str, float],
     ) -> LinkedLayer:
         bias = channels if input_bias else 0
         if issubclass(self.activation, LKPReLU):
-            return self.activation(num_parameters, init, shape=shape, bias=bias, device=device, dtype=dtype)
+            return self.activation(num_parameters, init, shape=shape, bias=bias, device=device, dtype=dtype, **number)
         if num_parameters != 1 or shape:
             raise ValueError(
                 f"{type(self).__name__}: expected no num_parameters and no shape, since {self.activation.__name__} has "
                 f"no weights, got {num_parameters} and {shape}")
-        return self.activation(bias=bias, device=device, dtype=dtype)
+        return self.activation(bias=bias, device=device, dtype=dtype, **number)
 
     def reset_parameters(self) -> None:
         """Sets the parameters to initial values, as the two layers do."""
@@ -70,23 +74,30 @@ class JointLayer(nn.Module):
     def _weights(self) -> tuple[Tensor, ...]:
         return () if self.weight_pos is None or self.weight_neg is None else (self.weight_pos, self.weight_neg)
 
+    @property
+    def _number(self) -> dict[str, float]:
+        name = self.activation.number_name
+        return {name: getattr(self, name)} if name else {}
+
     def _function(self, behind: str = "") -> Any:
         """The activation's function, or that of the joint layer."""
         return getattr(functional, f"{self.layer}{behind}")
 
     def _pair(self, input: Tensor, dim: int) -> Tensor:
-        pair: Tensor = self._function()(input, *self._weights, self.input_bias, dim)
+        pair: Tensor = self._function()(input, *self._weights, self.input_bias, dim, **self._number)
         return pair if pair.dtype == torch.double else pair.to(self.weight.dtype)
 
     def extra_repr(self) -> str:
         text: str = self.behind.extra_repr(self)
+        for name, value in self._number.items():
+            text += f", {name}={value:g}"
         if self.input_bias is not None:
             text += ", input_bias=True"
         return text + (f", weight_pos={list(self.weight_pos.shape)}" if self.weight_pos is not None else "")
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        _operators.load()
+        _operators.load(self.activation.optional)
 
 
 class JointConv(JointLayer):
@@ -101,17 +112,18 @@ class JointConv(JointLayer):
             them. Zeros are padding of the pair, the other modes pad the input.
         input_bias: whether to train a bias for each channel of the input, added before the activation.
         num_parameters, init, shape: of an activation with weights, as :class:`LKPReLU` takes them.
+        number: that of an activation that has one, by its name: ``alpha``, as :class:`LKELU` takes it.
     """
 
     def __init__(
         self, in_channels: int, out_channels: int, kernel_size: Size, stride: Size = 1, padding: Size | str = 0,
         dilation: Size = 1, groups: int = 1, bias: bool = True, padding_mode: str = "zeros", device: Device = None,
         dtype: torch.dtype | None = None, *, input_bias: bool = False, num_parameters: int = 1, init: float = 0.25,
-        shape: Sequence[int] = (),
+        shape: Sequence[int] = (), **number: float,
     ) -> None:
         super().__init__()
         self._join(
-            self._make_activation(in_channels, input_bias, num_parameters, init, shape, device, dtype),
+            self._make_activation(in_channels, input_bias, num_parameters, init, shape, device, dtype, number),
             self.behind(
                 2 * in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode,
                 device, dtype))
@@ -140,7 +152,7 @@ class JointConv(JointLayer):
             padding = "valid"
         y: Tensor = self._function(f"_conv{axes}d")(
             input, *self._weights, self.weight, self.bias, self.stride, padding, self.dilation, self.groups,
-            input_bias=self.input_bias)
+            input_bias=self.input_bias, **self._number)
         return y
 
     def _ends(self) -> list[int]:
@@ -165,6 +177,7 @@ class JointLinear(JointLayer):
         out_features, bias: as ``torch.nn.Linear`` takes them.
         input_bias: whether to train a bias for each feature of the input, added before the activation.
         num_parameters, init, shape: of an activation with weights, as :class:`LKPReLU` takes them.
+        number: that of an activation that has one, by its name: ``alpha``, as :class:`LKELU` takes it.
     """
 
     #: The channel axis of the activation. From link() it may be 1: for inputs in which that is not the last axis, the
@@ -174,11 +187,11 @@ class JointLinear(JointLayer):
     def __init__(
         self, in_features: int, out_features: int, bias: bool = True, device: Device = None,
         dtype: torch.dtype | None = None, *, input_bias: bool = False, num_parameters: int = 1, init: float = 0.25,
-        shape: Sequence[int] = (),
+        shape: Sequence[int] = (), **number: float,
     ) -> None:
         super().__init__()
         self._join(
-            self._make_activation(in_features, input_bias, num_parameters, init, shape, device, dtype),
+            self._make_activation(in_features, input_bias, num_parameters, init, shape, device, dtype, number),
             self.behind(2 * in_features, out_features, bias, device, dtype))
         self.dim = -1
 
@@ -192,7 +205,7 @@ class JointLinear(JointLayer):
         if self.dim not in (-1, input.dim() - 1):
             return F.linear(self._pair(input, self.dim), self.weight, self.bias)
         y: Tensor = self._function("_linear")(
-            input, *self._weights, self.weight, self.bias, input_bias=self.input_bias)
+            input, *self._weights, self.weight, self.bias, input_bias=self.input_bias, **self._number)
         return y
 
 
@@ -219,6 +232,13 @@ LKPReLUConv1d, LKPReLUConv2d, LKPReLUConv3d, LKPReLULinear = _modules_of(LKPReLU
 LKSELUConv1d, LKSELUConv2d, LKSELUConv3d, LKSELULinear = _modules_of(LKSELU, "lk_selu")
 LKSwishConv1d, LKSwishConv2d, LKSwishConv3d, LKSwishLinear = _modules_of(LKSwish, "lk_swish")
 LKSinCosConv1d, LKSinCosConv2d, LKSinCosConv3d, LKSinCosLinear = _modules_of(LKSinCos, "lk_sin_cos")
+LKELUConv1d, LKELUConv2d, LKELUConv3d, LKELULinear = _modules_of(LKELU, "lk_elu")
+LKGELUConv1d, LKGELUConv2d, LKGELUConv3d, LKGELULinear = _modules_of(LKGELU, "lk_gelu")
+LKGELUTanhConv1d, LKGELUTanhConv2d, LKGELUTanhConv3d, LKGELUTanhLinear = _modules_of(LKGELUTanh, "lk_gelu_tanh")
+LKHardswishConv1d, LKHardswishConv2d, LKHardswishConv3d, LKHardswishLinear = _modules_of(LKHardswish, "lk_hardswish")
+LKLeakyReLUConv1d, LKLeakyReLUConv2d, LKLeakyReLUConv3d, LKLeakyReLULinear = _modules_of(LKLeakyReLU, "lk_leaky_relu")
+LKMishConv1d, LKMishConv2d, LKMishConv3d, LKMishLinear = _modules_of(LKMish, "lk_mish")
+LKSoftplusConv1d, LKSoftplusConv2d, LKSoftplusConv3d, LKSoftplusLinear = _modules_of(LKSoftplus, "lk_softplus")
 
 #: All of them.
 MODULES: tuple[type[JointLayer], ...] = tuple(

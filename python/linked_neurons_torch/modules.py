@@ -1,7 +1,8 @@
 """The linked layers as modules, in the style of ``torch.nn``."""
 
+import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -9,7 +10,9 @@ from torch.nn import Parameter
 
 from . import _operators, functional
 
-__all__ = ["LKPReLU", "LKReLU", "LKSELU", "LKSiLU", "LKSinCos", "LKSwish", "LinkedLayer"]
+__all__ = [
+    "LKELU", "LKGELU", "LKGELUTanh", "LKHardswish", "LKLeakyReLU", "LKMish", "LKPReLU", "LKReLU", "LKSELU", "LKSiLU",
+    "LKSinCos", "LKSoftplus", "LKSwish", "LinkedLayer"]
 
 
 class LinkedLayer(torch.nn.Module):
@@ -23,6 +26,11 @@ class LinkedLayer(torch.nn.Module):
             before the activation; 0 for none. It takes the place of the bias of the convolution or linear
             layer in front, at less cost: see :func:`move_bias`.
     """
+
+    #: Whether it is one of the layers on request, whose operators are a library of their own.
+    optional: ClassVar[bool] = False
+    #: The name of the activation's number, an attribute and an option, if it has one.
+    number_name: ClassVar[str] = ""
 
     dim: int
     bias: Parameter | None
@@ -40,7 +48,7 @@ class LinkedLayer(torch.nn.Module):
         self.bias_axis = 0
         zeros = Parameter(torch.zeros(bias, device=device, dtype=dtype)) if bias > 0 else None
         self.register_parameter("bias", zeros)
-        _operators.load()
+        _operators.load(self.optional)
 
     def reset_parameters(self) -> None:
         """Sets the bias, if there is one, to 0."""
@@ -60,7 +68,7 @@ class LinkedLayer(torch.nn.Module):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        _operators.load()
+        _operators.load(self.optional)
 
     def _expect(self, option: str, what: str, value: object, least: int | None = None) -> None:
         """An integer, and no bool: PyTorch has options that are bools where ours are integers."""
@@ -212,6 +220,112 @@ class LKSinCos(_WithoutWeights):
 
     def forward(self, input: Tensor) -> Tensor:
         return functional.lk_sin_cos(input, self.bias, self._dim_of(input), self.keep_output)
+
+
+class _OnRequest(_WithoutWeights):
+    """What the layers on request share."""
+
+    optional = True
+
+    def __init_subclass__(cls) -> None:
+        if not cls.__name__.startswith("_"):
+            number = f"{cls.number_name}: the number in g(x).\n        " if cls.number_name else ""
+            cls.__doc__ = f"""{cls.__doc__}
+
+    Shapes: input (..., C, ...) with C at axis ``dim``, output (..., 2C, ...). Parameters: ``bias`` (C), if
+    asked for.
+
+    Args:
+        {number}dim, bias: see :class:`LinkedLayer`.
+        keep_output: changes nothing.
+
+    >>> {cls.__name__}()(torch.randn(8, 16, 32, 32)).shape
+    torch.Size([8, 32, 32, 32])
+    """
+
+
+class _WithNumber(_OnRequest):
+    """What the layers share whose activation has a number."""
+
+    def __init__(
+        self, number: float, least: float, dim: int, bias: int, keep_output: bool, device: torch.device | str | None,
+        dtype: torch.dtype | None,
+    ) -> None:
+        super().__init__(dim, bias, keep_output, device, dtype)
+        if not number >= least:
+            raise ValueError(
+                f"{type(self).__name__}: expected {self.number_name} to be a number of at least {least}, got {number}")
+        setattr(self, self.number_name, float(number))
+
+    def extra_repr(self) -> str:
+        return f"{self.number_name}={getattr(self, self.number_name):g}, {super().extra_repr()}"
+
+
+class LKELU(_WithNumber):
+    """LK-ELU: (g(x), g(-x)) along the channel axis, g(x) that of ``torch.nn.ELU``, with ``alpha`` of at least 0."""
+
+    number_name = "alpha"
+    alpha: float
+
+    def __init__(
+        self, alpha: float = 1.0, *, dim: int = 1, bias: int = 0, keep_output: bool = False,
+        device: torch.device | str | None = None, dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__(alpha, 0, dim, bias, keep_output, device, dtype)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return functional.lk_elu(input, self.bias, self._dim_of(input), self.keep_output, self.alpha)
+
+
+class LKGELU(_OnRequest):
+    """LK-GELU: (g(x), g(-x)) along the channel axis, g(x) that of ``torch.nn.GELU``."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return functional.lk_gelu(input, self.bias, self._dim_of(input), self.keep_output)
+
+
+class LKGELUTanh(_OnRequest):
+    """LK-GELUTanh: (g(x), g(-x)) along the channel axis, g(x) that of ``torch.nn.GELU(approximate="tanh")``."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return functional.lk_gelu_tanh(input, self.bias, self._dim_of(input), self.keep_output)
+
+
+class LKHardswish(_OnRequest):
+    """LK-Hardswish: (g(x), g(-x)) along the channel axis, g(x) that of ``torch.nn.Hardswish``."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return functional.lk_hardswish(input, self.bias, self._dim_of(input), self.keep_output)
+
+
+class LKLeakyReLU(_WithNumber):
+    """LK-LeakyReLU: (g(x), g(-x)) along the channel axis, g(x) that of ``torch.nn.LeakyReLU``."""
+
+    number_name = "negative_slope"
+    negative_slope: float
+
+    def __init__(
+        self, negative_slope: float = 0.01, *, dim: int = 1, bias: int = 0, keep_output: bool = False,
+        device: torch.device | str | None = None, dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__(negative_slope, -math.inf, dim, bias, keep_output, device, dtype)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return functional.lk_leaky_relu(input, self.bias, self._dim_of(input), self.keep_output, self.negative_slope)
+
+
+class LKMish(_OnRequest):
+    """LK-Mish: (g(x), g(-x)) along the channel axis, g(x) that of ``torch.nn.Mish``."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return functional.lk_mish(input, self.bias, self._dim_of(input), self.keep_output)
+
+
+class LKSoftplus(_OnRequest):
+    """LK-Softplus: (g(x), g(-x)) along the channel axis, g(x) that of ``torch.nn.Softplus``."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return functional.lk_softplus(input, self.bias, self._dim_of(input), self.keep_output)
 
 
 LKSiLU = LKSwish

@@ -17,6 +17,11 @@ import torch, linked_neurons_torch as ln
 assert ln.LKReLU()(torch.tensor([[-1.0, 3.0]])).tolist() == [[0, 3, 1, 0]]
 print(ln.load())
 """
+USE_OPTIONAL = """
+import torch, linked_neurons_torch as ln
+assert ln.LKLeakyReLU(0.5)(torch.tensor([[-1.0, 3.0]])).tolist() == [[-0.5, 3, 1, -1.5]]
+print(ln.load(optional=True))
+"""
 BUILD = ("-m", "linked_neurons_torch", "build")
 
 
@@ -42,10 +47,8 @@ class BuildTest(unittest.TestCase):
         cls.cache = FOLDER / "cache"
         processes = [start("-c", USE, LINKED_NEURONS_CACHE=str(cls.cache)) for _ in range(2)]
         cls.first_uses = [process.communicate() for process in processes]
-
-    @property
-    def libraries(self):
-        return [*self.cache.rglob("*.so")]
+        cls.libraries = [*cls.cache.rglob("*.so")]
+        cls.optional_use = run("-c", USE_OPTIONAL, LINKED_NEURONS_CACHE=str(cls.cache))
 
     def test_parallel_first_uses_build_once(self):
         self.assertEqual([said for said, _ in self.first_uses], ["True\n"] * 2, self.first_uses)
@@ -54,6 +57,15 @@ class BuildTest(unittest.TestCase):
                                r".* \.\.\. done in \d+ s\n$")
         self.assertEqual(len(self.libraries), 1)
         self.assertEqual([*self.cache.rglob("building-*")], [])
+
+    def test_optional_layers_are_built_at_their_first_use(self):
+        status, said, told = self.optional_use
+        self.assertEqual((status, said), (0, "True"), told)
+        self.assertRegex(told, r"^linked_neurons_torch: compiling the operators of the layers on request .*\n$")
+        optional = self.libraries[0].with_name("linked_neurons_optional_torch_ops.so")
+        self.assertEqual({*self.cache.rglob("*.so")}, {*self.libraries, optional})
+        found = run(*BUILD, "--optional", LINKED_NEURONS_CACHE=str(self.cache))
+        self.assertEqual(found, (0, f"{self.libraries[0]}\n{optional}", ""))
 
     def test_the_command_finds_what_is_built(self):
         self.assertEqual(run(*BUILD, LINKED_NEURONS_CACHE=str(self.cache)), (0, str(self.libraries[0]), ""))

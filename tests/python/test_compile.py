@@ -32,8 +32,8 @@ class CompileTest(unittest.TestCase):
     def test_modules(self):
         torch.manual_seed(0)
         net = nn.Sequential(
-            ln.LKReLU(), ln.LKPReLU(6, bias=6), ln.LKSELUConv2d(12, 3, (2, 3), padding="same", input_bias=True),
-            ln.LKSELU(dim=-3), ln.LKSwish(dim=-1), ln.LKPReLULinear(16, 5))
+            ln.LKReLU(), ln.LKPReLU(6, bias=6),
+            ln.LKELUConv2d(12, 3, (2, 3), padding="same", input_bias=True, alpha=0.5), ln.LKLeakyReLU(0.3, dim=-3), ln.LKSwish(dim=-1), ln.LKPReLULinear(16, 5))
         compiled = torch.compile(net, backend=BACKEND, fullgraph=True, dynamic=True)
         for sizes in ((2, 3, 8, 8), (5, 3, 9, 8)):
             images = torch.randn(sizes)

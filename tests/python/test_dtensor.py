@@ -8,7 +8,7 @@ import unittest
 
 import linked_neurons_torch as ln
 import torch
-from cases import LAYERS, SEED, composed, make, outcome
+from cases import LAYERS, OPTIONAL, SEED, composed, make, outcome
 from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor, Replicate, Shard, distribute_tensor, init_device_mesh
 from torch.testing import assert_close
@@ -29,9 +29,9 @@ def run(rank, folder, mesh_sizes, check):
 
 
 def check_layers(mesh):
-    for layer in LAYERS:
+    for layer in (*LAYERS, *OPTIONAL):
         for placements in PLACEMENTS[mesh.shape]:
-            for bias in (False, True):
+            for bias in (False, True) if layer in LAYERS else (True,):
                 for weights in ("one", "channel", "element") if layer == "lk_prelu" else ("none",):
                     for lies_otherwise in (False, True):
                         args = make(layer, bias=bias, weights=weights)
@@ -64,7 +64,7 @@ def make_net():
     torch.manual_seed(SEED)
     return torch.nn.Sequential(
         torch.nn.Linear(6, 4), ln.LKPReLU(num_parameters=4, bias=4), torch.nn.Linear(8, 3),
-        ln.LKPReLULinear(3, 2, num_parameters=3, input_bias=True))
+        ln.LKPReLULinear(3, 4, num_parameters=3, input_bias=True), ln.LKELULinear(4, 2, alpha=0.5))
 
 
 def check_training(mesh):

@@ -14,7 +14,7 @@ import re
 import unittest
 
 import torch
-from cases import LAYERS, SEED, outcome, over
+from cases import ALL_LAYERS, LAYERS, NUMBERS, SEED, outcome, over
 from joint_cases import JOINTS, call, composed_joint, make_joint
 from torch import nn
 from torch.autograd import gradgradcheck
@@ -43,11 +43,14 @@ def joint_module(layer, behind):
     return getattr(ln, f"{ACTIVATIONS[layer].__name__}{behind.__name__}")
 
 
+def own_options(layer):
+    return {"num_parameters": 3} if layer == "lk_prelu" else NUMBERS.get(layer, {})
+
+
 def pair_of(layer, behind, **options):
     """The two layers, whose numbers are always the same."""
     torch.manual_seed(SEED)
-    weights = {"num_parameters": 3} if layer == "lk_prelu" else {}
-    first = ACTIVATIONS[layer](dim=-1 if behind is nn.Linear else 1, bias=3, **weights)
+    first = ACTIVATIONS[layer](dim=-1 if behind is nn.Linear else 1, bias=3, **own_options(layer))
     nn.init.normal_(first.bias)
     return first, behind(6, 4, **options)
 
@@ -62,7 +65,7 @@ def step(module, x):
 
 
 class JointFunctionsTest(unittest.TestCase):
-    @over(LAYERS, JOINTS, (False, True))
+    @over(ALL_LAYERS, JOINTS, (False, True))
     def test_equals_composed(self, layer, case, bias):
         tensors, options = make_joint(layer, case, bias)
         function = getattr(ln.functional, f"{layer}_{JOINTS[case][0]}")
@@ -72,8 +75,10 @@ class JointFunctionsTest(unittest.TestCase):
             return [tensor if tensor is None else next(given) for tensor in tensors]
 
         given = [tensor for tensor in tensors if tensor is not None]
-        actual = outcome(lambda *given: call(function, filled(given), options), given)
-        assert_close(actual, outcome(lambda *given: composed_joint(layer, case, filled(given), options), given))
+        number = NUMBERS.get(layer, {})
+        actual = outcome(lambda *given: call(function, filled(given), options, **number), given)
+        expected = outcome(lambda *given: composed_joint(layer, case, filled(given), options, **number), given)
+        assert_close(actual, expected)
 
     @over(LAYERS)
     def test_double_backward(self, layer):
@@ -96,26 +101,25 @@ class JointFunctionsTest(unittest.TestCase):
 
 class JointModulesTest(unittest.TestCase):
     def test_every_layer_has_all(self):
-        expected = {joint_module(layer, behind) for layer in LAYERS
+        expected = {joint_module(layer, behind) for layer in ALL_LAYERS
                     for behind in (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)}
         self.assertEqual({*MODULES}, expected)
         functions = {name for name in ln.functional.__all__ if name.split("_")[-1] in
                      ("conv1d", "conv2d", "conv3d", "linear")}
-        self.assertEqual(functions, {f"{layer}_{behind}" for layer in LAYERS
+        self.assertEqual(functions, {f"{layer}_{behind}" for layer in ALL_LAYERS
                                      for behind in ("conv1d", "conv2d", "conv3d", "linear")})
 
-    @over(LAYERS, CONVOLUTIONS)
+    @over((*LAYERS, *NUMBERS), CONVOLUTIONS)
     def test_convolutions_equal_the_two_layers(self, layer, case):
         behind, options, sizes = CONVOLUTIONS[case]
         first, second = pair_of(layer, behind, **options)
-        weights = {"num_parameters": 3} if layer == "lk_prelu" else {}
-        joint = joint_module(layer, behind)(3, 4, **options, **weights, input_bias=True)
+        joint = joint_module(layer, behind)(3, 4, **options, **own_options(layer), input_bias=True)
         of_activation = first.state_dict()
         of_activation["input_bias"] = of_activation.pop("bias")
         joint.load_state_dict({**of_activation, **second.state_dict()})
         self.check(joint, nn.Sequential(first, second), torch.randn(sizes))
 
-    @over(LAYERS, ((5, 3), (2, 4, 3), (3,)))
+    @over((*LAYERS, *NUMBERS), ((5, 3), (2, 4, 3), (3,)))
     def test_linear_equals_the_two_layers(self, layer, sizes):
         first, second = pair_of(layer, nn.Linear)
         self.check(ln.link(first, second), nn.Sequential(first, second), torch.randn(sizes))
@@ -160,23 +164,28 @@ class JointModulesTest(unittest.TestCase):
             ("LKReLUConv2d(16, 64, kernel_size=(3, 3), stride=(1, 1))", ln.LKReLUConv2d(16, 64, 3)),
             ("LKPReLULinear(in_features=8, out_features=4, bias=False, input_bias=True, weight_pos=[8])",
              ln.LKPReLULinear(8, 4, bias=False, input_bias=True, num_parameters=8)),
+            ("LKELULinear(in_features=8, out_features=4, bias=True, alpha=0.5)", ln.LKELULinear(8, 4, alpha=0.5)),
         ):
             self.assertEqual(repr(layer), text)
 
     def test_bad_options_are_refused_by_name(self):
         with self.assertRaisesRegex(ValueError, "LKReLULinear: expected no num_parameters and no shape, since LKReLU"):
             ln.LKReLULinear(3, 4, num_parameters=3)
+        with self.assertRaisesRegex(TypeError, "alpha"):
+            ln.LKReLULinear(3, 4, alpha=0.5)
 
     def test_copies(self):
         """deepcopy, pickle and a checkpoint."""
-        layer, x = ln.LKPReLUConv2d(3, 4, 3, input_bias=True), torch.randn(2, 3, 6, 6)
-        file = io.BytesIO()
-        torch.save(layer.state_dict(), file)
-        file.seek(0)
-        other = ln.LKPReLUConv2d(3, 4, 3, input_bias=True)
-        other.load_state_dict(torch.load(file))
-        for copied in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer)), other):
-            assert_close(copied(x), layer(x), rtol=0, atol=0)
+        x = torch.randn(2, 3, 6, 6)
+        for kind, options in ((ln.LKPReLUConv2d, {}), (ln.LKELUConv2d, {"alpha": 0.5})):
+            layer = kind(3, 4, 3, input_bias=True, **options)
+            file = io.BytesIO()
+            torch.save(layer.state_dict(), file)
+            file.seek(0)
+            other = kind(3, 4, 3, input_bias=True, **options)
+            other.load_state_dict(torch.load(file))
+            for copied in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer)), other):
+                assert_close(copied(x), layer(x), rtol=0, atol=0)
 
     @unittest.skipUnless(HAS_OPERATORS, "PyTorch's own operators keep what they do")
     @over(LAYERS, (nn.Conv2d, nn.Linear))
@@ -212,15 +221,15 @@ class LinkTest(unittest.TestCase):
     def make_net(self):
         torch.manual_seed(SEED)
         return nn.Sequential(
-            nn.Conv2d(3, 8, 3), ln.LKPReLU(bias=8), nn.Conv2d(16, 4, 3), nn.Sequential(ln.LKSELU(), nn.Conv2d(8, 4, 1)),
-            ln.LKReLU(), nn.Flatten(), ln.LKSwish(), nn.Linear(8 * 2 * 4, 3))
+            nn.Conv2d(3, 8, 3), ln.LKPReLU(bias=8), nn.Conv2d(16, 4, 3),
+            nn.Sequential(ln.LKELU(0.5), nn.Conv2d(8, 4, 1)), ln.LKReLU(), nn.Flatten(), ln.LKSwish(), nn.Linear(8 * 2 * 4, 3))
 
     def test_a_network(self):
         net, x = self.make_net(), torch.randn(2, 3, 6, 6)
         linked = ln.link(net)
         kinds = [(name, type(module).__name__) for name, module in linked.named_modules()]
         self.assertEqual(kinds, [
-            ("", "Sequential"), ("0", "Conv2d"), ("2", "LKPReLUConv2d"), ("3", "Sequential"), ("3.1", "LKSELUConv2d"),
+            ("", "Sequential"), ("0", "Conv2d"), ("2", "LKPReLUConv2d"), ("3", "Sequential"), ("3.1", "LKELUConv2d"),
             ("4", "LKReLU"), ("5", "Flatten"), ("7", "LKSwishLinear")])
         self.assertIs(linked[0], net[0])
         self.assertIs(linked[1].weight, net[2].weight)

@@ -23,10 +23,13 @@ from torch.autograd import gradgradcheck
 from torch.testing import assert_close
 
 import linked_neurons_torch as ln
-from cases import LAYERS, LAYOUTS, SEED, composed, make, outcome, over
+from cases import (
+    ALL_LAYERS, LAYERS, LAYOUTS, NUMBERS, OPTIONAL_HALVES, SEED, VARIED, composed, make, outcome, over)
 
 MODULES = {"lk_relu": ln.LKReLU, "lk_prelu": ln.LKPReLU, "lk_selu": ln.LKSELU, "lk_swish": ln.LKSwish,
-           "lk_sin_cos": ln.LKSinCos}
+           "lk_sin_cos": ln.LKSinCos, "lk_elu": ln.LKELU, "lk_gelu": ln.LKGELU, "lk_gelu_tanh": ln.LKGELUTanh,
+           "lk_hardswish": ln.LKHardswish, "lk_leaky_relu": ln.LKLeakyReLU, "lk_mish": ln.LKMish,
+           "lk_softplus": ln.LKSoftplus}
 BATCH = torch.randn(4, 3, 6, 6, generator=torch.Generator().manual_seed(SEED))
 HAS_OPERATORS = "WITHOUT_OPERATORS" not in os.environ
 
@@ -43,7 +46,8 @@ def net_of(layer, **options):
 
 class LoadTest(unittest.TestCase):
     def test_operators_are_as_expected(self):
-        self.assertEqual(ln.load(), HAS_OPERATORS)
+        for optional in (False, True):
+            self.assertEqual(ln.load(optional), HAS_OPERATORS)
 
     def test_missing_tools_are_named_once(self):
         for name in WARNED:
@@ -55,13 +59,13 @@ class LoadTest(unittest.TestCase):
 
 
 class FunctionsTest(unittest.TestCase):
-    @over(LAYERS, LAYOUTS, (False, True))
+    @over(ALL_LAYERS, LAYOUTS, (False, True))
     def test_equals_composed(self, layer, layout, bias):
         args = make(layer, layout, bias)
         expected = outcome(lambda *a: composed(layer, *a), args)
         assert_close(outcome(function(layer), args), expected)
 
-    @over(LAYERS, (torch.float, torch.bfloat16, torch.half), (False, True))
+    @over(ALL_LAYERS, (torch.float, torch.bfloat16, torch.half), (False, True))
     def test_types(self, layer, dtype, float_parameters):
         """16-bit numbers are computed in float and rounded once."""
         x, *rest = make(layer, dtype=dtype, grad=False)
@@ -79,7 +83,16 @@ class FunctionsTest(unittest.TestCase):
         expected = outcome(lambda *a: composed("lk_prelu", *a), args)
         assert_close(outcome(ln.functional.lk_prelu, args), expected)
 
-    @over(LAYERS)
+    @over(NUMBERS)
+    def test_numbers(self, layer):
+        args, number = make(layer), NUMBERS[layer]
+        expected = outcome(lambda *a: composed(layer, *a, **number), args)
+        assert_close(outcome(lambda *a: function(layer)(*a, **number), args), expected)
+        module = MODULES[layer](*number.values(), dim=args[-1], bias=args[1].numel(), dtype=args[1].dtype)
+        module.bias.data.copy_(args[1])
+        assert_close(module(args[0]), expected[0])
+
+    @over(VARIED)
     def test_double_backward(self, layer):
         gradgradcheck(function(layer), make(layer))
 
@@ -110,10 +123,11 @@ class FunctionsTest(unittest.TestCase):
 
         assert_close(outcome(jagged, sequences), outcome(each, sequences))
 
-    @over(("lk_relu", "lk_selu", "lk_swish"))
+    @over(("lk_relu", "lk_selu", "lk_swish", *OPTIONAL_HALVES))
     def test_infinite_inputs_give_the_limits(self, layer):
         infinity = float("inf")
-        below = {"lk_relu": 0.0, "lk_selu": float(torch.selu(torch.tensor(-100.0))), "lk_swish": 0.0}[layer]
+        selu = float(torch.selu(torch.tensor(-100.0)))
+        below = {"lk_selu": selu, "lk_elu": -1.0, "lk_leaky_relu": -infinity}.get(layer, 0.0)
         y = function(layer)(torch.tensor([[infinity, -infinity]]))
         assert_close(y, torch.tensor([[infinity, below, below, infinity]]))
 
@@ -133,6 +147,9 @@ class FunctionsTest(unittest.TestCase):
              " got 2 of shape [2]", lambda: f.lk_prelu(x, two, two)),
             ("lk_prelu: expected weight_pos and weight_neg of one shape, got [3] and [1]",
              lambda: f.lk_prelu(x, three, torch.ones(1))),
+            ("lk_elu: expected alpha to be a number of at least 0, got -1", lambda: f.lk_elu(x, alpha=-1)),
+            ("lk_leaky_relu: expected negative_slope to be a number of at least -inf, got nan",
+             lambda: f.lk_leaky_relu(x, negative_slope=float("nan"))),
         ):
             with self.subTest(message), self.assertRaisesRegex(RuntimeError, re.escape(message)):
                 call()
@@ -142,8 +159,8 @@ class ModulesTest(unittest.TestCase):
     def test_every_layer_has_one(self):
         joint = ("_conv1d", "_conv2d", "_conv3d", "_linear")
         listed = {name for name in ln.functional.__all__ if not name.endswith(joint)} - {"lk_silu"}
-        self.assertEqual(listed, set(LAYERS))
-        self.assertEqual(set(MODULES), set(LAYERS))
+        self.assertEqual(listed, set(ALL_LAYERS))
+        self.assertEqual(set(MODULES), set(ALL_LAYERS))
         self.assertIs(ln.LKSiLU, ln.LKSwish)
         self.assertIs(ln.functional.lk_silu, ln.functional.lk_swish)
 
@@ -159,6 +176,9 @@ class ModulesTest(unittest.TestCase):
              {"bias": (3,), "weight_pos": (3,), "weight_neg": (3,)}),
             ("LKPReLU(shape=[3, 4, 5], dim=-3)", ln.LKPReLU(shape=(3, 4, 5), dim=-3),
              {"weight_pos": (3, 4, 5), "weight_neg": (3, 4, 5)}),
+            ("LKELU(alpha=0.5, dim=1, bias=3)", ln.LKELU(0.5, bias=3), {"bias": (3,)}),
+            ("LKLeakyReLU(negative_slope=0.01, dim=-1)", ln.LKLeakyReLU(dim=-1), {}),
+            ("LKGELUTanh(dim=1, keep_output=True)", ln.LKGELUTanh(keep_output=True), {}),
         ):
             with self.subTest(text):
                 self.assertEqual(repr(layer), text)
@@ -196,12 +216,13 @@ class ModulesTest(unittest.TestCase):
             ("LKSELU: expected dim to be the channel axis, got False", lambda: ln.LKSELU(False)),
             ("LKPReLU: expected num_parameters to be 1 or the input's channels, got 0", lambda: ln.LKPReLU(0)),
             ("LKPReLU: expected num_parameters or shape, got both: 4 and [3, 4]", lambda: ln.LKPReLU(4, shape=[3, 4])),
+            ("LKELU: expected alpha to be a number of at least 0, got -1", lambda: ln.LKELU(-1)),
             ("LKPReLU: expected each size of shape to be positive, got 0", lambda: ln.LKPReLU(shape=[3, 0])),
         ):
             with self.subTest(message), self.assertRaisesRegex(ValueError, re.escape(message)):
                 call()
 
-    @over(LAYERS, LAYOUTS, (False, True))
+    @over(ALL_LAYERS, LAYOUTS, (False, True))
     def test_compute_what_functions_do(self, layer, layout, has_bias):
         x, *weights, bias, dim = make(layer, layout, has_bias)
         options = {"num_parameters": weights[0].numel()} if weights else {}
@@ -210,7 +231,7 @@ class ModulesTest(unittest.TestCase):
             parameter.data.copy_(value)
         assert_close(module(x), function(layer)(x, *weights, bias, dim), rtol=0, atol=0)
 
-    @over(LAYERS)
+    @over(VARIED)
     def test_copies(self, layer):
         """deepcopy, pickle and a checkpoint."""
         net = net_of(layer, bias=4)
@@ -243,7 +264,7 @@ class ModulesTest(unittest.TestCase):
         for name, parameter in net.named_parameters():
             self.assertFalse(parameter.equal(before[name]), name)
 
-    @over(LAYERS)
+    @over(ALL_LAYERS)
     def test_script(self, layer):
         net = net_of(layer, bias=4)
         file = io.BytesIO()
@@ -252,7 +273,7 @@ class ModulesTest(unittest.TestCase):
         x = torch.randn(2, 3, 6, 6)
         assert_close(torch.jit.load(file)(x), net(x))
 
-    @over(LAYERS)
+    @over(VARIED)
     def test_export(self, layer):
         net = net_of(layer, bias=4)
         x = torch.randn(2, 3, 6, 6)

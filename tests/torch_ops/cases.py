@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+import sys
 
 import torch
 from torch.nn import functional as F
@@ -10,7 +11,7 @@ SEED = 20171206
 
 
 def twins(g):
-    return lambda z: (g(z), g(-z))
+    return lambda z, **number: (g(z, **number), g(-z, **number))
 
 
 # both halves of each layer without weights
@@ -21,6 +22,23 @@ HALVES = {
     "lk_sin_cos": lambda z: (z.sin(), z.cos()),
 }
 LAYERS = ("lk_prelu", *HALVES)
+# and of each layer on request
+OPTIONAL_HALVES = {
+    "lk_elu": twins(F.elu),
+    "lk_gelu": twins(F.gelu),
+    "lk_gelu_tanh": twins(functools.partial(F.gelu, approximate="tanh")),
+    "lk_hardswish": twins(F.hardswish),
+    "lk_leaky_relu": twins(F.leaky_relu),
+    "lk_mish": twins(F.mish),
+    "lk_softplus": twins(F.softplus),
+}
+ALL_LAYERS = (*LAYERS, *OPTIONAL_HALVES)
+# Those of them that have a number, and another than the default.
+NUMBERS = {"lk_elu": {"alpha": 0.5}, "lk_leaky_relu": {"negative_slope": 0.3}}
+# Where a test has layers for their operators' sake: numbers, and an input that is saved, are among these. What their
+# operators are made of are the same templates for all.
+OPTIONAL = (*NUMBERS, "lk_mish")
+VARIED = (*LAYERS, *OPTIONAL)
 
 # name: sizes, dim, and what gives a contiguous tensor of these sizes its layout
 LAYOUTS = {
@@ -62,7 +80,7 @@ def make(layer, layout="contiguous", bias=True, dtype=torch.double, weights="cha
     return (*tensors, *(() if bias else (None,)), dim)
 
 
-def composed(layer, x, *rest):
+def composed(layer, x, *rest, **number):
     """What the operator stands for, in LibTorch's own."""
     *weights, bias, dim = rest
     wide = torch.promote_types(x.dtype, torch.float)
@@ -80,7 +98,7 @@ def composed(layer, x, *rest):
 
         y = half(z, weights[0]), half(-z, weights[1])
     else:
-        y = HALVES[layer](z)
+        y = (HALVES | OPTIONAL_HALVES)[layer](z, **number)
     return torch.cat(y, dim).to(x.dtype)
 
 
@@ -94,7 +112,7 @@ def outcome(function, args):
 
 
 class Net(torch.nn.Module):
-    """Each layer once, with and without bias."""
+    """Each layer of VARIED once, with and without bias."""
 
     def __init__(self):
         super().__init__()
@@ -107,14 +125,26 @@ class Net(torch.nn.Module):
         x = torch.ops.linked_neurons.lk_relu(x, self.bias2)
         x = torch.ops.linked_neurons.lk_selu(x)
         x = torch.ops.linked_neurons.lk_swish(x, dim=-1)
-        return torch.ops.linked_neurons.lk_sin_cos(x)
+        x = torch.ops.linked_neurons.lk_sin_cos(x)
+        x = torch.ops.linked_neurons.lk_elu(x, alpha=0.5)
+        x = torch.ops.linked_neurons.lk_leaky_relu(x, negative_slope=0.3)
+        return torch.ops.linked_neurons.lk_mish(x)
 
     def composed(self, x):
         x = composed("lk_prelu", x, self.weight_pos, self.weight_neg, self.bias, 1)
         x = composed("lk_relu", x, self.bias2, 1)
         x = composed("lk_selu", x, None, 1)
         x = composed("lk_swish", x, None, -1)
-        return composed("lk_sin_cos", x, None, 1)
+        x = composed("lk_sin_cos", x, None, 1)
+        x = composed("lk_elu", x, None, 1, alpha=0.5)
+        x = composed("lk_leaky_relu", x, None, 1, negative_slope=0.3)
+        return composed("lk_mish", x, None, 1)
+
+
+def load_operators():
+    """Those of the libraries that the first two arguments of the program name."""
+    for _ in range(2):
+        torch.ops.load_library(sys.argv.pop(1))
 
 
 def over(*axes):

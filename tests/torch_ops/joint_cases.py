@@ -49,22 +49,22 @@ def make_joint(layer, case, bias=True, dtype=torch.double, slopes="channel", gra
     return [tensor if tensor is None else tensor.requires_grad_(grad) for tensor in tensors], options
 
 
-def call(function, tensors, options):
+def call(function, tensors, options, **number):
     """As the operators and the functions of the package take them."""
     *tensors, input_bias = tensors
-    return function(*tensors, *options, input_bias=input_bias)
+    return function(*tensors, *options, input_bias=input_bias, **number)
 
 
-def composed_joint(layer, case, tensors, options):
+def composed_joint(layer, case, tensors, options, **number):
     """The two layers one after the other, in LibTorch's own operators."""
     behind = JOINTS[case][0]
     x, *slopes, weight, bias, input_bias = tensors
-    pair = composed(layer, x, *slopes, input_bias, channel_axis(behind))
+    pair = composed(layer, x, *slopes, input_bias, channel_axis(behind), **number)
     return getattr(F, behind)(pair, weight, bias, *options)
 
 
 class JointNet(torch.nn.Module):
-    """A convolution and a linear layer, with slopes, and biases of each kind."""
+    """A convolution and a linear layer, with slopes, a number, and biases of each kind."""
 
     def __init__(self):
         super().__init__()
@@ -79,9 +79,9 @@ class JointNet(torch.nn.Module):
         x = torch.ops.linked_neurons.lk_prelu_conv2d(
             x.sin(), self.weight_pos, self.weight_neg, self.weight, self.bias, [1, 1], [1, 1],
             input_bias=self.input_bias)
-        return torch.ops.linked_neurons.lk_swish_linear(x.mean([2, 3]), self.last_weight)
+        return torch.ops.linked_neurons.lk_elu_linear(x.movedim(1, -1), self.last_weight, alpha=0.5)
 
     def composed(self, x):
         x = composed("lk_prelu", x.sin(), self.weight_pos, self.weight_neg, self.input_bias, 1)
         x = F.conv2d(x, self.weight, self.bias, 1, 1)
-        return F.linear(composed("lk_swish", x.mean([2, 3]), None, -1), self.last_weight)
+        return F.linear(composed("lk_elu", x.movedim(1, -1), None, -1, alpha=0.5), self.last_weight)

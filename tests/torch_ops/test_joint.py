@@ -1,6 +1,6 @@
 """The operators of the joint layers, against the two layers one after the other.
 
-    python test_joint.py <the shared library> [unittest's arguments]
+    python test_joint.py <the two shared libraries> [unittest's arguments]
 
 JointCompileTest needs a C++ compiler and the headers of Python (Debian's python3-dev) for torch.compile with Inductor.
 """
@@ -10,7 +10,7 @@ import sys
 import unittest
 
 import torch
-from cases import LAYERS, outcome, over
+from cases import ALL_LAYERS, NUMBERS, load_operators, outcome, over
 from functorch.compile import min_cut_rematerialization_partition
 from joint_cases import JOINTS, JointNet, call, composed_joint, make_joint
 from test_ways import WAYS
@@ -20,6 +20,9 @@ from torch.autograd import gradgradcheck
 from torch.library import opcheck
 from torch.testing import assert_close
 
+# One that saves masks alone, one with weights, one that saves its output, one with a number: where nothing else of an
+# activation is looked at.
+VARIED = ("lk_relu", "lk_prelu", "lk_swish", "lk_elu")
 CPU = torch.profiler.ProfilerActivity.CPU
 
 
@@ -30,30 +33,31 @@ def operator(layer, case):
 def functions(layer, case, **options):
     """The operator and what it stands for, of the tensors that there are, and these."""
     tensors, numbers = make_joint(layer, case, **options)
+    number = NUMBERS.get(layer, {})
 
     def filled(given):
         given = iter(given)
         return [tensor if tensor is None else next(given) for tensor in tensors]
 
     return (
-        lambda *given: call(operator(layer, case), filled(given), numbers),
-        lambda *given: composed_joint(layer, case, filled(given), numbers),
+        lambda *given: call(operator(layer, case), filled(given), numbers, **number),
+        lambda *given: composed_joint(layer, case, filled(given), numbers, **number),
         tuple(tensor for tensor in tensors if tensor is not None))
 
 
 class JointTest(unittest.TestCase):
     def test_every_layer_has_all(self):
         names = torch._C._dispatch_get_all_op_names()
-        joints = {f"linked_neurons::{layer}_{case[0]}" for layer in LAYERS for case in JOINTS.values()}
+        joints = {f"linked_neurons::{layer}_{case[0]}" for layer in ALL_LAYERS for case in JOINTS.values()}
         self.assertEqual(joints, {name for name in names if name.endswith(("_conv1d", "_conv2d", "_conv3d", "_linear"))
                                   and name.startswith("linked_neurons::")})
 
-    @over(LAYERS, JOINTS, (False, True))
+    @over(ALL_LAYERS, JOINTS, (False, True))
     def test_equals_composed(self, layer, case, bias):
         joint, composed, tensors = functions(layer, case, bias=bias)
         assert_close(outcome(joint, tensors), outcome(composed, tensors))
 
-    @over(LAYERS, ("conv2d", "linear of sequences"))
+    @over(VARIED, ("conv2d", "linear of sequences"))
     def test_gradient_of_one_argument_alone(self, layer, case):
         joint, composed, tensors = functions(layer, case, grad=False)
         for tensor in tensors:
@@ -63,17 +67,17 @@ class JointTest(unittest.TestCase):
             tensor.requires_grad_(False)
             assert_close(gradient, expected)
 
-    @over(LAYERS, ("conv2d, all options", "linear of sequences"))
+    @over(VARIED, ("conv2d, all options", "linear of sequences"))
     def test_double_backward(self, layer, case):
         joint, _, tensors = functions(layer, case)
         gradgradcheck(joint, tensors)
 
-    @over(LAYERS, ("conv2d, channels last", "linear of sequences"))
+    @over(VARIED, ("conv2d, channels last", "linear of sequences"))
     def test_opcheck(self, layer, case):
         tensors, numbers = make_joint(layer, case, dtype=torch.float)
-        opcheck(operator(layer, case), (*tensors[:-1], *numbers), {"input_bias": tensors[-1]})
+        opcheck(operator(layer, case), (*tensors[:-1], *numbers), {"input_bias": tensors[-1], **NUMBERS.get(layer, {})})
 
-    @over(LAYERS, JOINTS, itertools.product((False, True), repeat=2))
+    @over(VARIED, JOINTS, itertools.product((False, True), repeat=2))
     def test_shapes_of_backward(self, layer, case, wanted):
         """What the shape function says is what comes."""
         tensors, numbers = make_joint(layer, case, grad=False)
@@ -85,13 +89,14 @@ class JointTest(unittest.TestCase):
         layer_numbers = [n for each in numbers for n in ([each] if isinstance(each, int) else each)]
 
         def shapes(*tensors):
-            results = getattr(torch.ops.linked_neurons, f"_{layer}_joint_backward")(*tensors, layer_numbers, flags)
+            results = getattr(torch.ops.linked_neurons, f"_{layer}_joint_backward")(
+                *tensors, layer_numbers, flags, *NUMBERS.get(layer, {}).values())
             return [(each.shape, each.dtype, each.stride() if each.numel() else ()) for each in results]
 
         arguments = (y, x, *slopes, weight, input_bias)
         self.assertEqual(shapes(*(each.to("meta") for each in arguments)), shapes(*arguments))
 
-    @over(LAYERS, ("conv2d", "conv2d, channels last", "linear of sequences"))
+    @over(VARIED, ("conv2d", "conv2d, channels last", "linear of sequences"))
     def test_saves_the_input_and_never_the_pair(self, layer, case):
         joint, composed, (x, *parameters) = functions(layer, case)
         for function, channels in ((joint, 1), (composed, 3)):
@@ -108,7 +113,7 @@ class JointTest(unittest.TestCase):
                 self.assertGreaterEqual(sum(saved.values()), channels * x.nbytes)
             y.sum().backward()
 
-    @over(LAYERS, ("conv2d", "linear"))
+    @over(VARIED, ("conv2d", "linear"))
     def test_an_input_modified_in_place_is_refused(self, layer, case):
         joint, _, (x, *parameters) = functions(layer, case)
         x = x.detach().clone()
@@ -117,13 +122,13 @@ class JointTest(unittest.TestCase):
         with self.assertRaisesRegex(RuntimeError, "modified by an inplace operation"):
             y.sum().backward()
 
-    @over(LAYERS, ("conv2d", "linear"), (torch.bfloat16, torch.half))
+    @over(VARIED, ("conv2d", "linear"), (torch.bfloat16, torch.half))
     def test_types(self, layer, case, dtype):
         joint, composed, tensors = functions(layer, case, dtype=dtype, grad=False)
         actual, expected = outcome(joint, tensors), outcome(composed, tensors)
         assert_close(actual, expected, rtol=8 * torch.finfo(dtype).eps, atol=0.05)
 
-    @over(LAYERS, ("conv2d", "linear"))
+    @over(VARIED, ("conv2d", "linear"))
     def test_autocast(self, layer, case):
         """The weight and the pair are cast, as for the convolution alone; gradients come back in float."""
         joint, composed, tensors = functions(layer, case, dtype=torch.float, grad=False)
@@ -132,12 +137,12 @@ class JointTest(unittest.TestCase):
         self.assertEqual([each.dtype for each in actual], [torch.bfloat16] + [torch.float] * len(tensors))
         assert_close(actual, expected, rtol=0.02, atol=0.02)
 
-    @over(LAYERS, WAYS, ("conv2d", "linear"))
+    @over(VARIED, WAYS, ("conv2d", "linear"))
     def test_ways(self, layer, way, case):
         joint, composed, tensors = functions(layer, case)
         assert_close([*WAYS[way](joint, tensors)], outcome(composed, tensors))
 
-    @over(LAYERS, ("conv2d", "linear"))
+    @over(VARIED, ("conv2d", "linear"))
     def test_fake_tensors(self, layer, case):
         joint, composed, tensors = functions(layer, case, dtype=torch.float)
         with FakeTensorMode() as mode:
@@ -193,7 +198,7 @@ class JointCaptureTest(unittest.TestCase):
         sizes = {"x": {0: torch.export.Dim("n"), 2: torch.export.Dim("h")}}
         program = torch.export.export(self.net, (self.x,), dynamic_shapes=sizes)
         targets = [str(node.target) for node in program.graph.nodes]
-        for name in ("lk_prelu_conv2d", "lk_swish_linear"):
+        for name in ("lk_prelu_conv2d", "lk_elu_linear"):
             self.assertEqual(targets.count(f"linked_neurons.{name}.default"), 1)
         decomposed = program.run_decompositions()
         self.assertFalse([node for node in decomposed.graph.nodes if "linked_neurons" in str(node.target)])
@@ -204,7 +209,7 @@ class JointCaptureTest(unittest.TestCase):
         assert_close(outcome(torch.jit.script(self.net), [self.x]), outcome(self.net.composed, [self.x]))
 
     def test_the_pair_is_not_kept_between_compiled_passes(self):
-        """Nor is it hidden in another: what forward returns for backward is z, and what is no larger."""
+        """Nor is it hidden in another: what forward returns for backward is z of each layer, and what is no larger."""
         kept = []
 
         def keep(graph, inputs):
@@ -217,7 +222,8 @@ class JointCaptureTest(unittest.TestCase):
             partition_fn=min_cut_rematerialization_partition))
         assert_close(outcome(compiled, [self.larger]), outcome(self.net.composed, [self.larger]))
         self.assertIn(self.larger.shape, kept)
-        self.assertFalse([sizes for sizes in kept if sizes[:2] in ((7, 6), (7, 8))], kept)
+        largest = 7 * 4 * 8 * 5  # z of the linear layer; the pair of the convolution has 7 * 6 * 8 * 5
+        self.assertLessEqual(max(sizes.numel() for sizes in kept), largest, kept)
 
     def test_autocast_in_a_compiled_step(self):
         compiled = torch.compile(self.net, fullgraph=True, backend="aot_eager")
@@ -241,7 +247,7 @@ class JointCaptureTest(unittest.TestCase):
             with torch._dynamo.compiled_autograd._enable(compile_graph):
                 actual = outcome(self.net, [x])
             assert_close(actual, outcome(self.net.composed, [x]))
-        for layer in ("lk_prelu", "lk_swish"):
+        for layer in ("lk_prelu", "lk_elu"):
             self.assertIn(f"linked_neurons._{layer}_joint_backward.default", called)
 
 
@@ -259,10 +265,10 @@ class JointCompileTest(unittest.TestCase):
                 actual = outcome(compiled, [x])
         assert_close(actual, outcome(net.composed, [x]))
         ours = [event.name for event in profile.events() if "linked_neurons" in event.name]
-        parts = itertools.product(("lk_prelu", "lk_swish"), ("forward", "joint_backward"))
+        parts = itertools.product(("lk_prelu", "lk_elu"), ("forward", "joint_backward"))
         self.assertCountEqual(ours, [f"linked_neurons::_{layer}_{part}" for layer, part in parts])
 
 
 if __name__ == "__main__":
-    torch.ops.load_library(sys.argv.pop(1))
+    load_operators()
     unittest.main()

@@ -1,12 +1,13 @@
-"""The operators of linked_neurons_torch_ops, against the expressions that they stand for.
+"""The operators of both libraries, against the expressions that they stand for.
 
-    python test_torch_ops.py <the shared library> [unittest's arguments]
+    python test_torch_ops.py <the two shared libraries> [unittest's arguments]
 
 OnnxTest needs NumPy, onnx, onnxruntime and onnxscript, CompileTest the headers of Python (Debian's
 python3-dev) for torch.compile with Inductor.
 """
 
 import contextlib
+import functools
 import itertools
 import os
 import platform
@@ -23,13 +24,20 @@ from torch.library import opcheck
 from torch.nn import functional as F
 from torch.testing import assert_close
 
-from cases import HALVES, LAYERS, LAYOUTS, SEED, Net, composed, make, operator, outcome, over
+from cases import (
+    ALL_LAYERS, HALVES, LAYERS, LAYOUTS, NUMBERS, OPTIONAL, OPTIONAL_HALVES, SEED, VARIED, Net, composed,
+    load_operators, make, operator, outcome, over)
 
 CPU = torch.profiler.ProfilerActivity.CPU
 
 
+def saved_for_backward(layer, x, y):
+    """What forward leaves, or nothing where masks are enough."""
+    return {"lk_relu": None, "lk_leaky_relu": None, "lk_mish": x}.get(layer, y)
+
+
 class EagerTest(unittest.TestCase):
-    @over(LAYERS, LAYOUTS, (False, True))
+    @over(ALL_LAYERS, LAYOUTS, (False, True))
     def test_equals_composed(self, layer, layout, bias):
         args = make(layer, layout, bias)
         expected = outcome(lambda *a: composed(layer, *a), args)
@@ -39,13 +47,23 @@ class EagerTest(unittest.TestCase):
         names = torch._C._dispatch_get_all_op_names()
         layers = [name.removeprefix("linked_neurons::_").removesuffix("_forward") for name in names
                   if name.startswith("linked_neurons::_lk_") and name.endswith("_forward")]
-        self.assertCountEqual(layers, LAYERS)
+        self.assertCountEqual(layers, ALL_LAYERS)
+
+    @over(NUMBERS)
+    def test_number(self, layer):
+        args, number = make(layer), NUMBERS[layer]
+        numbered = functools.partial(operator(layer), **number)
+        expected = outcome(functools.partial(composed, layer, **number), args)
+        self.assertFalse(torch.equal(expected[0], composed(layer, *args)))
+        assert_close(outcome(numbered, args), expected)
+        gradgradcheck(numbered, args)
+        opcheck(operator(layer), args, number)
 
     def test_settles_the_allocator(self):
         self.assertEqual(torch.ops.linked_neurons.settle_allocator(),
                          platform.libc_ver()[0] == "glibc")
 
-    @over(LAYERS, (torch.float, torch.bfloat16, torch.half), (False, True))
+    @over(ALL_LAYERS, (torch.float, torch.bfloat16, torch.half), (False, True))
     def test_types(self, layer, dtype, float_parameters):
         x, *rest = make(layer, dtype=dtype, grad=False)
         if float_parameters:
@@ -66,6 +84,10 @@ class EagerTest(unittest.TestCase):
     def test_opcheck(self, layer, layout, bias):
         opcheck(operator(layer), make(layer, layout, bias, torch.float))
 
+    @over(OPTIONAL)
+    def test_opcheck_of_optional_layers(self, layer):
+        opcheck(operator(layer), make(layer, dtype=torch.float))
+
     @over(LAYERS)
     def test_opcheck_without_gradients(self, layer):
         opcheck(operator(layer), make(layer, grad=False))
@@ -76,28 +98,37 @@ class EagerTest(unittest.TestCase):
 
     @over(LAYERS, LAYOUTS)
     def test_opcheck_parts(self, layer, layout):
+        self.check_parts(layer, layout)
+
+    @over(OPTIONAL, ("contiguous", "transposed"))
+    def test_opcheck_parts_of_optional_layers(self, layer, layout):
+        self.check_parts(layer, layout)
+
+    def check_parts(self, layer, layout):
         """Of the operators that run the kernels."""
         x, *weights, bias, dim = make(layer, layout, grad=False)
+        number = NUMBERS.get(layer, {}).values()
         forward, backward = (operator(f"_{layer}_{part}") for part in ("forward", "backward"))
         for keep_masks in (False, True):
-            opcheck(forward, (x, *weights, bias, dim, x.stride(), keep_masks))
-        y, masks = forward(x, *weights, bias, dim, x.stride(), True)
-        output = None if layer == "lk_relu" else y
+            opcheck(forward, (x, *weights, bias, dim, x.stride(), keep_masks, *number))
+        y, masks = forward(x, *weights, bias, dim, x.stride(), True, *number)
+        saved = saved_for_backward(layer, x, y)
         dim %= x.dim()
-        opcheck(backward, (y, output, masks, *weights, bias, y.stride(), dim))
-        opcheck(backward, (y, output, masks, *weights, None, y.stride(), dim))
+        opcheck(backward, (y, saved, masks, *weights, bias, y.stride(), dim, *number))
+        opcheck(backward, (y, saved, masks, *weights, None, y.stride(), dim, *number))
 
-    @over(LAYERS, LAYOUTS)
+    @over(VARIED, LAYOUTS)
     def test_shapes(self, layer, layout):
         """What the shape functions say is what comes. (opcheck looks at strides on GPUs only.)"""
         x, *weights, bias, dim = make(layer, layout, grad=False)
+        number = NUMBERS.get(layer, {}).values()
         forward, backward = (operator(f"_{layer}_{part}") for part in ("forward", "backward"))
 
         def results(x, weights, bias):
-            y, masks = forward(x, *weights, bias, dim, x.stride(), True)
-            output = None if layer == "lk_relu" else y
-            grads = backward(y, output, masks, *weights, bias, y.stride(), dim % x.dim())
-            return [y, masks, *grads, forward(x, *weights, bias, dim, x.stride(), False)[1]]
+            y, masks = forward(x, *weights, bias, dim, x.stride(), True, *number)
+            saved = saved_for_backward(layer, x, y)
+            grads = backward(y, saved, masks, *weights, bias, y.stride(), dim % x.dim(), *number)
+            return [y, masks, *grads, forward(x, *weights, bias, dim, x.stride(), False, *number)[1]]
 
         def shape(tensor):
             strides = [  # of an axis of one index they mean nothing
@@ -143,6 +174,10 @@ class EagerTest(unittest.TestCase):
     @over(LAYERS, ("contiguous", "transposed", "no elements"))
     def test_double_backward(self, layer, layout):
         gradgradcheck(operator(layer), make(layer, layout))
+
+    @over(OPTIONAL_HALVES)
+    def test_double_backward_of_optional_layers(self, layer):
+        gradgradcheck(operator(layer), make(layer, "first axis"))
 
     @over(LAYERS)
     def test_autocast(self, layer):
@@ -206,6 +241,9 @@ class EagerTest(unittest.TestCase):
             ("lk_selu: expected a tensor of type", lambda: ops.lk_selu(x.int())),
             ("lk_swish: expected bias of shape", lambda: ops.lk_swish(x, two)),
             ("lk_prelu: expected weight_pos", lambda: ops.lk_prelu(x, two, two)),
+            ("lk_elu: expected alpha to be a number of at least 0, got -1", lambda: ops.lk_elu(x, alpha=-1)),
+            ("lk_elu: expected alpha to be a number of at least 0, got nan",
+             lambda: ops.lk_elu_linear(x, torch.ones(2, 6), alpha=float("nan"))),
         ):
             with self.subTest(message), self.assertRaisesRegex(RuntimeError, message):
                 call()
@@ -226,7 +264,7 @@ class CaptureTest(NetTest):
     def test_export(self):
         program = torch.export.export(self.net, (self.x,), dynamic_shapes=self.dynamic_shapes)
         targets = [str(node.target) for node in program.graph.nodes]
-        for layer in LAYERS:
+        for layer in VARIED:
             self.assertEqual(targets.count(f"linked_neurons.{layer}.default"), 1)
         for x in (self.x, self.larger):
             assert_close(program.module()(x), self.net.composed(x))
@@ -284,7 +322,7 @@ class CompileTest(unittest.TestCase):
                 actual = outcome(compiled, [x])
         assert_close(actual, outcome(net.composed, [x]))
         ours = [event.name for event in profile.events() if "linked_neurons" in event.name]
-        parts = itertools.product(LAYERS, ("forward", "backward"))
+        parts = itertools.product(VARIED, ("forward", "backward"))
         self.assertCountEqual(ours, [f"linked_neurons::_{layer}_{part}" for layer, part in parts])
 
     def test_channels_last(self):
@@ -321,10 +359,10 @@ class CompileTest(unittest.TestCase):
                 actual = outcome(net, [x])
             assert_close(actual, outcome(net.composed, [x]))
         called = [str(node.target) for graph in graphs for node in graph.graph.nodes]
-        for layer in LAYERS:
+        for layer in VARIED:
             self.assertIn(f"linked_neurons._{layer}_backward.default", called)
 
 
 if __name__ == "__main__":
-    torch.ops.load_library(sys.argv.pop(1))
+    load_operators()
     unittest.main()

@@ -1,6 +1,6 @@
 """The operators in each way of running that PyTorch has, against the expressions that they stand for.
 
-    python test_ways.py <the shared library> [unittest's arguments]
+    python test_ways.py <the two shared libraries> [unittest's arguments]
 
 CompiledTest needs a C++ compiler; that of torch.compile needs the headers of Python (Debian's python3-dev).
 """
@@ -18,7 +18,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.testing import assert_close
 from torch.utils.checkpoint import checkpoint, create_selective_checkpoint_contexts
 
-from cases import LAYERS, Net, composed, make, operator, outcome, over
+from cases import LAYERS, VARIED, Net, composed, load_operators, make, operator, outcome, over
 
 CPU = torch.profiler.ProfilerActivity.CPU
 
@@ -109,7 +109,7 @@ WAYS = {
 
 
 class WaysTest(unittest.TestCase):
-    @over(LAYERS, WAYS, (False, True))
+    @over(VARIED, WAYS, (False, True))
     def test_equals_composed(self, layer, way, bias):
         *tensors, dim = make(layer, bias=bias)
         none = () if bias else (None,)
@@ -205,9 +205,9 @@ class CompiledTest(unittest.TestCase):
                 y = compiled(x)
         assert_close(y, self.net.composed(x).detach())
         ours = [event.name for event in profile.events() if "linked_neurons" in event.name]
-        self.assertCountEqual(ours, [f"linked_neurons::_{layer}_forward" for layer in LAYERS])
+        self.assertCountEqual(ours, [f"linked_neurons::_{layer}_forward" for layer in VARIED])
 
 
 if __name__ == "__main__":
-    torch.ops.load_library(sys.argv.pop(1))
+    load_operators()
     unittest.main()

@@ -51,10 +51,8 @@ class LinkedNode : public Base {
     save(kPos, parameters.weight.pos);
     save(kNeg, parameters.weight.neg);
     save(kBias, parameters.bias);
-    number_ = parameters.number;
+    this->number_ = parameters.number;
   }
-
-  double number_ = 0;
 };
 
 /// The node of a layer that runs its kernels itself.

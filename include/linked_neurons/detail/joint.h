@@ -225,7 +225,6 @@ class JointBackward : public SavingNode<5> {
   std::shared_ptr<const LayerBehind> layer_;
   ParameterShape kind_ = ParameterShape::one;
   std::int64_t dim_ = 0;
-  double number_ = 0;
 };
 
 /// Casts a tensor as autocast does for LibTorch's own convolutions; without autocast, gives it

@@ -69,6 +69,7 @@ class SavingNode : public torch::autograd::Node {
   }
 
   std::array<torch::autograd::SavedVariable, kSaved> saved_;
+  double number_ = 0; ///< that of an activation that has one
 };
 
 } // namespace linked_neurons::detail

@@ -123,9 +123,11 @@ inline Tensor laid_out_as(const Tensor& like, const Tensor& tensor) {
 }
 
 /// The operator `_<name>_joint_backward`, and how to call it.
-/// \tparam W `Tensor`, once for each of the activation's weights: two of them, or none.
-template <class A, class... W>
-struct JointOperatorsWith {
+/// \tparam Weights, Numbers as those of `OperatorsWith`.
+template <class A, class Weights, class Numbers>
+struct JointOperatorsWith;
+template <class A, class... W, class... N>
+struct JointOperatorsWith<A, Types<W...>, Types<N...>> {
   /// The gradients of x, the slopes, the input's bias, the weight and the bias: no elements where
   /// they are not wanted.
   using Backward = std::tuple<Tensor, W..., Tensor, Tensor, Tensor>;
@@ -139,8 +141,9 @@ struct JointOperatorsWith {
       const Tensor& weight,
       const OptionalTensor& input_bias,
       at::IntArrayRef numbers,
-      JointFlags flags) {
-    const auto parameters = parameters_from<W...>(slopes..., input_bias);
+      JointFlags flags,
+      N... number) {
+    const auto parameters = parameters_from<A, W...>(slopes..., input_bias, number...);
     const auto args = arguments(x, parameters, weight, numbers);
     const auto wanted = wanted_of(flags);
     const Backend* const backend = Composed || x.numel() == 0 ? nullptr : kernels<A>(x);
@@ -152,7 +155,7 @@ struct JointOperatorsWith {
     const auto result = [&](bool is_wanted, const Tensor& gradient) {
       return is_wanted ? gradient : nothing(grad);
     };
-    const auto& [of_slopes, of_bias, number] = from.activation.parameters;
+    const auto& [of_slopes, of_bias, none] = from.activation.parameters;
     const Tensor of_x = result(wanted.input, from.activation.input);
     const Tensor of_input_bias = result(wanted.input_bias, of_bias);
     const Tensor of_weight = result(wanted.weight, from.weight);
@@ -177,7 +180,8 @@ struct JointOperatorsWith {
       const Tensor& weight,
       const OptionalTensor& input_bias,
       c10::SymIntArrayRef /*numbers*/,
-      JointFlags flags) {
+      JointFlags flags,
+      N... /*number*/) {
     const auto wanted = wanted_of(flags);
     const auto shape = [&](bool is_wanted, const Tensor& like) {
       return is_wanted ? at::empty_like(dense(like)) : nothing(grad);
@@ -203,14 +207,16 @@ struct JointOperatorsWith {
                 std::string("linked_neurons::_").append(A::name).append("_joint_backward").c_str(),
                 "")
             .template typed<decltype(backward_shapes)>();
-    const auto& [slopes, bias, number] = parameters;
+    const auto call = [&](const W&... slopes, const N&... number) {
+      return handle.call(
+          grad, x, slopes..., weight, optional(parameters.bias), numbers, flags, number...);
+    };
+    const auto results = call_with<A>(call, parameters);
     if constexpr (A::has_weight) {
-      auto [of_x, pos, neg, of_input_bias, of_weight, of_bias] =
-          handle.call(grad, x, slopes.pos, slopes.neg, weight, optional(bias), numbers, flags);
+      const auto& [of_x, pos, neg, of_input_bias, of_weight, of_bias] = results;
       return {{of_x, {{pos, neg}, of_input_bias}}, of_weight, of_bias};
     } else {
-      auto [of_x, of_input_bias, of_weight, of_bias] =
-          handle.call(grad, x, weight, optional(bias), numbers, flags);
+      const auto& [of_x, of_input_bias, of_weight, of_bias] = results;
       return {{of_x, {{}, of_input_bias}}, of_weight, of_bias};
     }
   }
@@ -234,8 +240,7 @@ struct JointOperatorsWith {
 };
 
 template <class A>
-using JointOperators =
-    std::conditional_t<A::has_weight, JointOperatorsWith<A, Tensor, Tensor>, JointOperatorsWith<A>>;
+using JointOperators = JointOperatorsWith<A, WeightsOf<A>, NumbersOf<A>>;
 
 /// The node of a joint layer that is made of operators.
 template <class A>
@@ -269,13 +274,14 @@ class JointOperatorBackward : public OperatorNode {
     Tensor output = run_layer(pair, weight, bias, numbers);
     set_history(output, node);
     node->sizes_ = numbers.vec();
-    node->constant_ = to_number(flags_of(
+    node->constant_ = to_constant(flags_of(
         [&](int edge) { return node->should_compute_output(static_cast<std::size_t>(edge)); }));
     node->save(kInput, x);
     node->save(kPos, slopes.pos);
     node->save(kNeg, slopes.neg);
     node->save(kInputBias, input_bias);
     node->save(kWeight, weight);
+    node->number_ = number;
     return output;
   }
 
@@ -284,7 +290,7 @@ class JointOperatorBackward : public OperatorNode {
     const std::lock_guard<std::mutex> lock(this->mutex_);
     const auto flags = flags_of(
         [&](int edge) { return this->task_should_compute_output(static_cast<std::size_t>(edge)); });
-    return run(grads, saved_variables(), sizes_, to_number(flags));
+    return run(grads, saved_variables(), sizes_, to_constant(flags), number_);
   }
 
  private:
@@ -301,20 +307,20 @@ class JointOperatorBackward : public OperatorNode {
         wants(kBiasEdge)};
   }
 
-  // A node holds the flags as one number, a bit each.
+  // A node holds the flags as one constant, a bit each.
 
-  static std::int64_t to_number(const JointFlags& flags) {
-    std::int64_t number = 0;
+  static std::int64_t to_constant(const JointFlags& flags) {
+    std::int64_t constant = 0;
     for (std::size_t i = 0; i < flags.size(); ++i) {
-      number |= std::int64_t(flags[i]) << i;
+      constant |= std::int64_t(flags[i]) << i;
     }
-    return number;
+    return constant;
   }
 
-  static JointFlags to_flags(std::int64_t number) {
+  static JointFlags to_flags(std::int64_t constant) {
     JointFlags flags;
     for (std::size_t i = 0; i < flags.size(); ++i) {
-      flags[i] = (number >> i & 1) != 0;
+      flags[i] = (constant >> i & 1) != 0;
     }
     return flags;
   }
@@ -324,16 +330,17 @@ class JointOperatorBackward : public OperatorNode {
       const Tensors& grads,
       const Tensors& saved,
       c10::SymIntArrayRef numbers,
-      std::int64_t wanted_number) {
+      std::int64_t wanted_flags,
+      double number) {
     const Tensor& grad = grads[0];
     if (!grad.defined()) {
       return Tensors(kEdges);
     }
-    const auto flags = to_flags(wanted_number);
+    const auto flags = to_flags(wanted_flags);
     const auto wanted = wanted_of(flags);
     const Tensor& x = saved[kInput];
     const Tensor& weight = saved[kWeight];
-    const Parameters parameters{{saved[kPos], saved[kNeg]}, saved[kInputBias]};
+    const Parameters parameters{{saved[kPos], saved[kNeg]}, saved[kInputBias], number};
     JointGradients from;
     // Where somebody differentiates the gradients once more, they are LibTorch's own operators.
     if (at::GradMode::is_enabled() || is_transformed(grad)) {
@@ -346,7 +353,7 @@ class JointOperatorBackward : public OperatorNode {
     const auto result = [](bool is_wanted, const Tensor& gradient) {
       return is_wanted ? gradient : Tensor();
     };
-    const auto& [slopes, input_bias, number] = from.activation.parameters;
+    const auto& [slopes, input_bias, none] = from.activation.parameters;
     return {
         result(wanted.input, from.activation.input),
         result(wanted.slopes, slopes.pos),

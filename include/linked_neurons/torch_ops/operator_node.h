@@ -26,6 +26,7 @@ class OperatorNode : public SavingNode<5> {
     }
     args.collect(sizes_);
     args.collect(constant_);
+    args.collect(this->number_);
   }
 
   Tensors apply_with_saved(
@@ -40,6 +41,7 @@ class OperatorNode : public SavingNode<5> {
     packed.pack(saved_variables());
     packed.pack(sizes_);
     packed.pack(constant_);
+    packed.pack(this->number_);
     const auto& args = packed.vec();
     std::vector<at::TypePtr> types;
     types.reserve(args.size());
@@ -54,7 +56,8 @@ class OperatorNode : public SavingNode<5> {
           compiled::PackedArgs unpacked(values);
           const auto saved = unpacked.unpack<Tensors>();
           const auto sizes = unpacked.unpack<std::vector<c10::SymInt>>();
-          return run(inputs, saved, sizes, unpacked.unpack<std::int64_t>());
+          const auto constant = unpacked.unpack<std::int64_t>();
+          return run(inputs, saved, sizes, constant, unpacked.unpack<double>());
         },
         types,
         /*is_custom_function=*/true,
@@ -76,9 +79,13 @@ class OperatorNode : public SavingNode<5> {
  protected:
   /// The gradients, in the order of the edges, of those that arrive and of what the node holds.
   using Run = Tensors (*)(
-      const Tensors& grads, const Tensors& saved, c10::SymIntArrayRef sizes, std::int64_t constant);
+      const Tensors& grads,
+      const Tensors& saved,
+      c10::SymIntArrayRef sizes,
+      std::int64_t constant,
+      double number);
 
-  /// \param saves_output whether the first saved tensor is the node's own output.
+  /// \param saves_output whether the first saved tensor, if there is one, is the node's own output.
   OperatorNode(Run run, bool saves_output) : run_(run), saves_output_(saves_output) {}
 
   std::vector<c10::SymInt> sizes_; ///< or other numbers that may be symbols

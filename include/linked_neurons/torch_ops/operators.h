@@ -2,6 +2,7 @@
 /// The operators `_<name>_forward` and `_<name>_backward` of LibTorch's dispatcher.
 #pragma once
 
+#include <linked_neurons/detail/check.h>
 #include <linked_neurons/detail/run.h>
 
 #include <ATen/core/dispatch/Dispatcher.h>
@@ -30,10 +31,36 @@ const Backend* kernels(const Tensor& tensor) {
   return tensor.is_cpu() ? cpu::backend_here<A>() : tensor.is_meta() ? &kShapesOnly : nullptr;
 }
 
-/// \tparam W `Tensor`, once for each of the activation's weights: two of them, or none.
-template <class... W>
-Parameters parameters_from(const W&... weight, const OptionalTensor& bias) {
-  return {{weight...}, bias.value_or(Tensor())};
+template <class... T>
+struct Types {};
+
+/// `Types` of `Tensor`, once for each of the activation's weights: two of them, or none.
+template <class A>
+using WeightsOf = std::conditional_t<A::has_weight, Types<Tensor, Tensor>, Types<>>;
+
+/// `Types<double>` where the activation has a number of its own.
+template <class A>
+using NumbersOf = std::conditional_t<A::has_number, Types<double>, Types<>>;
+
+/// From the arguments of an operator, of which it checks the number.
+/// \tparam W those of `WeightsOf<A>`.
+template <class A, class... W>
+Parameters parameters_from(
+    const W&... weight, const OptionalTensor& bias, double number = Parameters().number) {
+  check_number<A>(number);
+  return {{weight...}, bias.value_or(Tensor()), number};
+}
+
+/// Calls a function with the weights of the activation, or with its number, or with nothing.
+template <class A, class Function>
+auto call_with(const Function& function, const Parameters& parameters) {
+  if constexpr (A::has_weight) {
+    return function(parameters.weight.pos, parameters.weight.neg);
+  } else if constexpr (A::has_number) {
+    return function(parameters.number);
+  } else {
+    return function();
+  }
 }
 
 inline OptionalTensor optional(const Tensor& tensor) {
@@ -112,9 +139,12 @@ inline Tensor nothing(const Tensor& like) {
 }
 
 /// The operators `_<name>_forward` and `_<name>_backward`, and how to call them.
-/// \tparam W as above.
-template <class A, class... W>
-struct OperatorsWith {
+/// \tparam Weights `WeightsOf<A>`.
+/// \tparam Numbers `NumbersOf<A>`.
+template <class A, class Weights, class Numbers>
+struct OperatorsWith;
+template <class A, class... W, class... N>
+struct OperatorsWith<A, Types<W...>, Types<N...>> {
   /// The output, and the masks: no bytes where they are not saved.
   using Forward = std::tuple<Tensor, Tensor>;
   /// The gradients of x, of the weights and of the bias: no elements where they are not wanted.
@@ -127,16 +157,17 @@ struct OperatorsWith {
       const OptionalTensor& bias,
       std::int64_t dim,
       c10::SymIntArrayRef strides,
-      bool keep_masks) {
+      bool keep_masks,
+      N... number) {
     dim = check_input(A::name, x, dim);
-    const auto parameters = parameters_from<W...>(weight..., bias);
+    const auto parameters = parameters_from<A, W...>(weight..., bias, number...);
     ParameterShape kind = ParameterShape::one;
     if constexpr (A::has_weight) {
       kind = check_weight(A::name, parameters.weight, x, dim);
     }
     check_bias(A::name, parameters.bias, x, dim);
     if (x.numel() == 0) {
-      return forward_shapes(x, weight..., bias, dim, strides, keep_masks);
+      return forward_shapes(x, weight..., bias, dim, strides, keep_masks, number...);
     }
     const auto result =
         run_forward<A>(kernels<A>(x), in_order(x, strides), parameters, kind, dim, keep_masks);
@@ -149,7 +180,8 @@ struct OperatorsWith {
       const OptionalTensor& /*bias*/,
       std::int64_t dim,
       c10::SymIntArrayRef strides,
-      bool keep_masks) {
+      bool keep_masks,
+      N... /*number*/) {
     dim = check_input(A::name, x, dim);
     const bool has_masks = A::saved == Saved::masks && keep_masks;
     return {
@@ -159,28 +191,32 @@ struct OperatorsWith {
 
   /// The gradients of x, of the bias if that is given, and of the weights if the output is. (An
   /// activation without weights that saves masks is given the output in place of these.)
+  /// \param input_or_output the input where it is what the activation saves.
   /// \tparam Composed of LibTorch's operators, which it can differentiate once more.
   template <bool Composed>
   static composed::Gradients gradients(
       const Tensor& grad,
-      const Tensor& output,
+      const Tensor& input_or_output,
       const Tensor& masks,
       const Parameters& parameters,
       at::IntArrayRef output_strides,
       std::int64_t dim) {
     const Backend& backend = *kernels<A>(grad);
     const auto layout = input_layout(grad, output_strides, dim);
-    const bool output_tells = A::output_tells_masks && output.defined();
+    const bool output_tells = A::output_tells_masks && input_or_output.defined();
     SavedForBackward saved{
-        output,
+        input_or_output,
         A::saved == Saved::input,
         output_tells ? Tensor() : masks,
         backend.mask_layout(grad.scalar_type()),
         parameters,
         weight_shape(parameters, layout.channels),
         dim,
-        {A::has_weight && output.defined(), parameters.bias.defined()}};
+        {A::has_weight && input_or_output.defined(), parameters.bias.defined()}};
     if constexpr (!Composed) {
+      if (saved.is_input) {
+        saved.input_or_output = in_order(input_or_output, c10::fromIntArrayRefSlow(layout.strides));
+      }
       return run_backward<A>(backend, grad, saved, layout);
     }
     if (A::saved == Saved::masks && !output_tells) {
@@ -193,23 +229,31 @@ struct OperatorsWith {
   template <bool Composed>
   static Backward backward(
       const Tensor& grad,
-      const OptionalTensor& output,
+      const OptionalTensor& input_or_output,
       const Tensor& masks,
       const W&... weight,
       const OptionalTensor& bias,
       at::IntArrayRef output_strides,
-      std::int64_t dim) {
+      std::int64_t dim,
+      N... number) {
     if (grad.numel() == 0) {
       return backward_shapes(
-          grad, output, masks, weight..., bias, c10::fromIntArrayRefSlow(output_strides), dim);
+          grad,
+          input_or_output,
+          masks,
+          weight...,
+          bias,
+          c10::fromIntArrayRefSlow(output_strides),
+          dim,
+          number...);
     }
-    const auto parameters = parameters_from<W...>(weight..., bias);
+    const auto parameters = parameters_from<A, W...>(weight..., bias, number...);
     const auto from = gradients<Composed>(
-        grad, output.value_or(Tensor()), masks, parameters, output_strides, dim);
+        grad, input_or_output.value_or(Tensor()), masks, parameters, output_strides, dim);
     const auto wanted = [&](const Tensor& gradient) {
       return gradient.defined() ? gradient : nothing(grad);
     };
-    const auto& [weights, grad_bias, number] = from.parameters;
+    const auto& [weights, grad_bias, none] = from.parameters;
     if constexpr (A::has_weight) {
       return {from.input, wanted(weights.pos), wanted(weights.neg), wanted(grad_bias)};
     } else {
@@ -219,16 +263,17 @@ struct OperatorsWith {
 
   static Backward backward_shapes(
       const Tensor& grad,
-      const OptionalTensor& output,
+      const OptionalTensor& input_or_output,
       const Tensor& /*masks*/,
       const W&... weight,
       const OptionalTensor& bias,
       c10::SymIntArrayRef output_strides,
-      std::int64_t dim) {
+      std::int64_t dim,
+      N... /*number*/) {
     // Zeros, since this serves inputs without elements too.
     return {
         empty_grad_input(grad, output_strides, dim),
-        (output ? at::zeros_like(weight) : nothing(grad))...,
+        (input_or_output ? at::zeros_like(weight) : nothing(grad))...,
         bias ? at::zeros_like(*bias) : nothing(grad)};
   }
 
@@ -236,39 +281,39 @@ struct OperatorsWith {
       const Tensor& input, const Parameters& parameters, std::int64_t dim, bool keep_masks) {
     static const auto handle = find<decltype(forward)>("forward");
     const Tensor x = dense(input);
-    const auto strides = x.sym_strides();
-    const auto& [weight, bias, number] = parameters;
-    if constexpr (A::has_weight) {
-      return handle.call(x, weight.pos, weight.neg, optional(bias), dim, strides, keep_masks);
-    } else {
-      return handle.call(x, optional(bias), dim, strides, keep_masks);
-    }
+    const auto call = [&](const W&... weight, const N&... number) {
+      return handle.call(
+          x, weight..., optional(parameters.bias), dim, x.sym_strides(), keep_masks, number...);
+    };
+    return call_with<A>(call, parameters);
   }
 
   static composed::Gradients call_backward(
       const Tensor& grad,
-      const Tensor& output,
+      const Tensor& input_or_output,
       const Tensor& masks,
       const Parameters& parameters,
       c10::SymIntArrayRef output_strides,
       std::int64_t dim) {
     static const auto handle = find<decltype(backward_shapes)>("backward");
-    const auto& [weight, bias, number] = parameters;
-    if constexpr (A::has_weight) {
-      auto [x, pos, neg, of_bias] = handle.call(
+    const auto call = [&](const W&... weight, const N&... number) {
+      return handle.call(
           grad,
-          optional(output),
+          optional(input_or_output),
           masks,
-          weight.pos,
-          weight.neg,
-          optional(bias),
+          weight...,
+          optional(parameters.bias),
           output_strides,
-          dim);
-      return {x, {{pos, neg}, of_bias}};
+          dim,
+          number...);
+    };
+    const auto results = call_with<A>(call, parameters);
+    if constexpr (A::has_weight) {
+      const auto& [x, pos, neg, bias] = results;
+      return {x, {{pos, neg}, bias}};
     } else {
-      auto [x, of_bias] =
-          handle.call(grad, optional(output), masks, optional(bias), output_strides, dim);
-      return {x, {{}, of_bias}};
+      const auto& [x, bias] = results;
+      return {x, {{}, bias}};
     }
   }
 
@@ -283,7 +328,6 @@ struct OperatorsWith {
 };
 
 template <class A>
-using Operators =
-    std::conditional_t<A::has_weight, OperatorsWith<A, Tensor, Tensor>, OperatorsWith<A>>;
+using Operators = OperatorsWith<A, WeightsOf<A>, NumbersOf<A>>;
 
 } // namespace linked_neurons::detail
