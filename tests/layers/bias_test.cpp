@@ -3,9 +3,6 @@
 #include "expect_error.h"
 #include "module_types.h"
 
-#include <linked_neurons/linked_neurons.h>
-#include <linked_neurons/optional.h>
-
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 

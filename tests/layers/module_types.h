@@ -4,6 +4,9 @@
 
 #include "snake.h"
 
+#include <linked_neurons/linked_neurons.h>
+#include <linked_neurons/optional.h>
+
 #include <gtest/gtest.h>
 
 #include <string>
