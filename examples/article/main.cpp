@@ -128,11 +128,11 @@ void add_run(CLI::App& run, Commands& commands) {
       ->capture_default_str();
   run.add_flag("--resume", o.resume, "go on after the last epoch that was finished");
   run.add_flag("--overwrite", o.overwrite, "start anew where there is a run already");
-  run.add_option("--share", o.share, "of the images, the first ones of both splits")
+  run.add_option("--share", o.share, "of the images, of every class the first ones")
       ->check(CLI::Range(1e-6, 1.0))
       ->capture_default_str();
-  run.add_option("--train-images", o.train_images, "train on the first so many images");
-  run.add_option("--val-images", o.val_images, "validate on the first so many images");
+  run.add_option("--train-images", o.train_images, "train on so many, as many of every class");
+  run.add_option("--val-images", o.val_images, "validate on so many");
 
   const char* const machine = "Machine";
   run.add_option("--device", o.device, "cpu, cuda or cuda:N (default: cuda if there is one)")
