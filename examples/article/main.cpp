@@ -6,6 +6,7 @@
 #include "interrupt.h"
 #include "output/plots.h"
 #include "output/tables.h"
+#include "output/verdicts.h"
 #include "runner.h"
 
 #include <CLI/CLI.hpp>
@@ -226,6 +227,10 @@ int main(int argc, char** argv) {
   };
   add_output("table", "write tables of finished runs as LaTeX and Markdown", write_tables);
   add_output("plot", "draw curves and bars of finished runs", write_plots);
+  CLI::App& judge = *app.add_subcommand("verdicts", "hold finished runs against what is claimed");
+  judge.add_option("--out", commands.options.out, "where the runs are")->capture_default_str();
+  judge.final_callback(
+      [&commands] { std::printf("%s", verdicts(commands.options.out, chosen({"all"})).c_str()); });
   app.add_subcommand("list", "experiments, their hyper-parameters, activations")
       ->final_callback(list);
 

@@ -98,11 +98,15 @@ bool read_line(std::string_view line, const Columns& columns, Epoch& epoch) {
   });
 }
 
-std::vector<Epoch> read_epochs(const fs::path& path) {
-  const std::string content = read_file(path);
+bool has_tasks(std::string_view table) {
+  const std::string tasks = header(task_columns);
+  return table.substr(0, tasks.size()) == tasks;
+}
+
+std::vector<Epoch> read_epochs(const fs::path& path, const std::string& content) {
   std::string_view rest = content;
   const std::string_view first = rest.substr(0, rest.find('\n') + 1);
-  const Columns& columns = first == header(task_columns) ? task_columns : epoch_columns;
+  const Columns& columns = has_tasks(content) ? task_columns : epoch_columns;
   if (first != header(columns)) {
     const std::string expected = header(columns);
     fail(path, "expected the header " + expected.substr(0, expected.size() - 1));
@@ -163,7 +167,7 @@ std::vector<Epoch> epochs_to_keep(const fs::path& folder, const RunKey& key, int
     fail(settings_file(folder), "belongs to another run, which cannot be resumed as this one");
   }
   const fs::path path = epochs_file(folder);
-  std::vector<Epoch> epochs = read_epochs(path);
+  std::vector<Epoch> epochs = read_epochs(path, read_file(path));
   const auto found = std::find_if(
       epochs.begin(), epochs.end(), [last](const Epoch& epoch) { return epoch.number == last; });
   if (found == epochs.end()) {
@@ -225,7 +229,10 @@ std::vector<LoggedRun> read_runs(const fs::path& out, const std::string& experim
   std::vector<LoggedRun> runs;
   for (const fs::path& folder : folders) {
     auto [key, settings] = read_settings(folder);
-    runs.push_back({std::move(key), std::move(settings), read_epochs(epochs_file(folder))});
+    const fs::path path = epochs_file(folder);
+    const std::string table = read_file(path);
+    runs.push_back(
+        {std::move(key), std::move(settings), read_epochs(path, table), has_tasks(table)});
   }
   return runs;
 }

@@ -44,6 +44,7 @@ struct LoggedRun {
   RunKey key;
   std::map<std::string, std::string> settings;
   std::vector<Epoch> epochs;
+  bool has_tasks = false; ///< Its epochs are tasks of a stream.
 };
 
 /// The runs of one experiment under `out`, sorted by their folders; none if there is no such
