@@ -2,6 +2,7 @@
 // how.
 
 #include "../common/usage_error.h"
+#include "command.h"
 #include "exit_status.h"
 #include "interrupt.h"
 #include "output/plots.h"
@@ -229,8 +230,11 @@ int main(int argc, char** argv) {
   add_output("plot", "draw curves and bars of finished runs", write_plots);
   CLI::App& judge = *app.add_subcommand("verdicts", "hold finished runs against what is claimed");
   judge.add_option("--out", commands.options.out, "where the runs are")->capture_default_str();
-  judge.final_callback(
-      [&commands] { std::printf("%s", verdicts(commands.options.out, chosen({"all"})).c_str()); });
+  judge.final_callback([&commands] {
+    const std::filesystem::path& out = commands.options.out;
+    const std::string table = verdicts(out, chosen({"all"}));
+    std::printf("%s\nWhat was run:\n\n%s", table.c_str(), commands_table(out).c_str());
+  });
   app.add_subcommand("list", "experiments, their hyper-parameters, activations")
       ->final_callback(list);
 

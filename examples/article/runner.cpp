@@ -41,6 +41,9 @@ c10::Device choose_device(const RunOptions& options, const Place& place) {
 
 void prepare(const RunOptions& options, const Place& place, const c10::Device& device) {
   linked_neurons::settle_allocator();
+  // The optimizer's averages of a unit that is dead fade away for ever, and processors are slow
+  // with numbers that small.
+  at::globalContext().setFlushDenormal(true);
   if (options.threads > 0) {
     at::set_num_threads(options.threads);
   } else if (!place.file.empty()) {

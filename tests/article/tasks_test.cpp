@@ -3,6 +3,7 @@
 #include "folder.h"
 
 #include <article/checkpoint.h>
+#include <article/command.h>
 #include <article/tasks.h>
 #include <article/trainer.h>
 #include <common/usage_error.h>
@@ -105,6 +106,23 @@ TEST(Images, AreDrawnOverAllClasses) {
       EXPECT_EQ(some.labels[place].item<std::int64_t>(), labels[places[i]].item<std::int64_t>());
     }
   }
+}
+
+TEST(Commands, SayWhatDiffersFromTheExperiment) {
+  LoggedRun narrow;
+  narrow.key = {"width", "width-50", "relu", "fashion_mnist", 100};
+  narrow.settings = describe(find_experiment("width").settings);
+  narrow.settings["filters"] = "50";
+  narrow.settings["epochs"] = "10";
+  narrow.settings["train-images"] = "60000";
+  narrow.settings["threads"] = "1";
+  LoggedRun wide = narrow;
+  wide.key = {"width", "width-400", "lk_relu", "fashion_mnist", 102};
+  wide.settings["filters"] = "400";
+  EXPECT_EQ(
+      command_of(find_experiment("width"), {narrow, wide}),
+      "article run width --dataset fashion_mnist --activation lk_relu,relu --seeds 3 --epochs 10 "
+      "--threads 1");
 }
 
 const Trainer::Report quiet = [](double, const auto&) {};

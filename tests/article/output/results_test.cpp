@@ -114,7 +114,7 @@ TEST_F(Results, UnpublishedVariantsFormAGrid) {
       {"| Variant | Activation | Max | Median | Dead units | Epochs | Seconds | Seeds |\n",
        "| offset-0 | ReLU | missing | missing | missing | missing | missing | 0 |\n",
        "| offset-0 | mine | 0.7500 | 0.7500 | 0 | 1 | 1.0 | 1 |\n",
-       "| offset-10 | ReLU | 0.2500 | 0.2500 | 3 | 1 | 1 |\n",
+       "| offset-10 | ReLU | 0.2500 | 0.2500 | 3 | 1 | 1.0 | 1 |\n",
        "| offset-10 | mine | missing |"});
   EXPECT_EQ(text.find("aper"), std::string::npos) << text;
 }
