@@ -155,7 +155,7 @@ void add_task_figures(std::vector<Column>& columns) {
                          return kMissing;
                        }
                        const auto [low, high] = std::minmax_element(values.begin(), values.end());
-                       return fixed(*low, 3) + "–" + fixed(*high, 3);
+                       return fixed(*low, 3) + (*low == *high ? "" : "–" + fixed(*high, 3));
                      }});
   columns.push_back(dead_units());
   columns.push_back(

@@ -22,6 +22,7 @@ struct Term {
   double (*figure)(const Row& row) = nullptr;
   int digits = 0;
   double factor = 1; // or the number
+  std::string when = {};
 };
 
 // That the one is above the other or, if equality will do, not below it.
@@ -52,7 +53,7 @@ Term at_first(const std::string& variant, const std::string& activation) {
   const auto figure = [](const Row& row) {
     return median(over_seeds(row, [](const LoggedRun& run) { return mean_accuracy(run, 0); }));
   };
-  return {variant, activation, figure, 3};
+  return {variant, activation, figure, 3, 1, "at first "};
 }
 
 // The seed with the most of them counts.
@@ -238,7 +239,7 @@ std::string shown(const Term& term, double value) {
     return fixed(value, term.digits);
   }
   std::string text = term.variant == "default" ? "" : term.variant + " ";
-  text += style_of(term.activation).name + " ";
+  text += style_of(term.activation).name + " " + term.when;
   if (term.factor != 1) {
     text = fixed(term.factor, 0) + " × " + text;
   }

@@ -140,7 +140,7 @@ TEST_F(Verdicts, OfTasksAreOfTheLastFifth) {
     return content(out_ / "plasticity" / "table.md");
   }();
   EXPECT_NE(
-      table.find("| random-labels | ReLU | 0.900 | 0.500 | 0.500 | 0.500 | 0.400 | 0.400–0.400 | "
+      table.find("| random-labels | ReLU | 0.900 | 0.500 | 0.500 | 0.500 | 0.400 | 0.400 | "
                  "40 | 1.5 | 3.2 | 10 | 2.0 | 1 |\n"),
       std::string::npos)
       << table;
