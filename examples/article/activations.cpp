@@ -9,6 +9,7 @@
 #include <linked_neurons/linked_neurons.h>
 #include <torch/nn/modules/activation.h>
 #include <torch/nn/modules/batchnorm.h>
+#include <torch/nn/modules/container/functional.h>
 #include <torch/nn/modules/container/sequential.h>
 
 #include <cmath>
@@ -58,17 +59,22 @@ AnyModule lk_prelu(const Sizes& sizes) {
   return AnyModule(lk::LKPReLU(lk::LKPReLUOptions().shape(sizes).init(0)));
 }
 
+AnyModule sine(const Sizes&) {
+  return AnyModule(torch::nn::Functional([](const at::Tensor& input) { return input.sin(); }));
+}
+
 std::vector<Activation> make_activations() {
+  constexpr auto none = Normalisation::kNone;
   // Keras' PReLU weights start at 0.
   std::vector<Activation> all = {
-      {"relu", 1, "relu", 1, false, plain<torch::nn::ReLU>},
-      {"lk_relu", 2, "relu", 1, false, plain<lk::LKReLU>},
-      {"prelu", 1, "prelu", 1, false, element_prelu},
-      {"lk_prelu", 2, "prelu", 1, false, lk_prelu},
-      {"selu", 1, "selu", 1, false, plain<torch::nn::SELU>},
-      {"lk_selu", 2, "selu", 1, false, plain<lk::LKSELU>},
-      {"swish", 1, "swish", 1, false, plain<torch::nn::SiLU>},
-      {"lk_swish", 2, "swish", 1, false, plain<lk::LKSwish>},
+      {"relu", 1, "relu", 1, none, plain<torch::nn::ReLU>},
+      {"lk_relu", 2, "relu", 1, none, plain<lk::LKReLU>},
+      {"prelu", 1, "prelu", 1, none, element_prelu},
+      {"lk_prelu", 2, "prelu", 1, none, lk_prelu},
+      {"selu", 1, "selu", 1, none, plain<torch::nn::SELU>},
+      {"lk_selu", 2, "selu", 1, none, plain<lk::LKSELU>},
+      {"swish", 1, "swish", 1, none, plain<torch::nn::SiLU>},
+      {"lk_swish", 2, "swish", 1, none, plain<lk::LKSwish>},
   };
   // So many filters make as many parameters as the linked twin has.
   std::vector<Activation> wide;
@@ -80,7 +86,10 @@ std::vector<Activation> make_activations() {
     }
   }
   all.insert(all.end(), wide.begin(), wide.end());
-  all.push_back({"bn_relu", 1, "relu", 1, true, plain<torch::nn::ReLU>});
+  all.push_back({"bn_relu", 1, "relu", 1, Normalisation::kBatch, plain<torch::nn::ReLU>});
+  all.push_back({"ln_relu", 1, "relu", 1, Normalisation::kLayer, plain<torch::nn::ReLU>});
+  all.push_back({"sine", 1, "sine", 1, none, sine});
+  all.push_back({"lk_sin_cos", 2, "sine", 1, none, plain<lk::LKSinCos>});
   return all;
 }
 
@@ -146,10 +155,14 @@ void ActivationLayerImpl::note(const at::Tensor& output) {
   }
   const at::Tensor alive = at::any(output.detach() != 0, others).view({-1, units_});
   alive_ = alive_.defined() ? alive_.logical_or_(alive) : alive;
+  if (keeps_) {
+    output_ = output.detach();
+  }
 }
 
-void ActivationLayerImpl::watch() {
+void ActivationLayerImpl::watch(bool keep) {
   watched_ = true;
+  keeps_ = keep;
   alive_ = at::Tensor();
 }
 
@@ -157,6 +170,10 @@ at::Tensor ActivationLayerImpl::alive(const c10::Device& device) {
   watched_ = false;
   return alive_.defined() ? alive_.any(0)
                           : at::zeros({units_}, at::TensorOptions(at::kBool).device(device));
+}
+
+at::Tensor ActivationLayerImpl::take_output() {
+  return std::exchange(output_, at::Tensor());
 }
 
 } // namespace article

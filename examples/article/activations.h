@@ -14,12 +14,14 @@
 
 namespace article {
 
+enum class Normalisation { kNone, kBatch, kLayer };
+
 struct Activation {
-  std::string name;        ///< "lk_relu": on the command line and in folders.
-  std::int64_t expansion;  ///< Channels out for each channel in: 2 if linked, else 1.
-  std::string base;        ///< The name of what it links, or of itself.
-  double width = 1;        ///< Every layer's filters times this, rounded down.
-  bool normalised = false; ///< Batch normalisation before it.
+  std::string name;       ///< "lk_relu": on the command line and in folders.
+  std::int64_t expansion; ///< Channels out for each channel in: 2 if linked, else 1.
+  std::string base;       ///< The name of what it links, or of itself.
+  double width = 1;       ///< Every layer's filters times this, rounded down.
+  Normalisation before = Normalisation::kNone;
   /// The module for an input of these sizes (without the batch axis).
   torch::nn::AnyModule (*make)(const std::vector<std::int64_t>& sizes) = nullptr;
 
@@ -53,11 +55,14 @@ class ActivationLayerImpl : public torch::nn::Cloneable<ActivationLayerImpl> {
 
   at::Tensor forward(const at::Tensor& input);
 
-  /// Forgets what was seen and watches from now on.
-  void watch();
+  /// Forgets what was seen and watches from now on. With `keep`, the last output is kept, too.
+  void watch(bool keep = false);
 
   /// Ends watching. Returns a bool for each unit: whether it ever gave out anything but 0.
   at::Tensor alive(const c10::Device& device);
+
+  /// The output that was kept; the layer forgets it.
+  at::Tensor take_output();
 
  private:
   ActivationLayerImpl(
@@ -70,6 +75,8 @@ class ActivationLayerImpl : public torch::nn::Cloneable<ActivationLayerImpl> {
   torch::nn::AnyModule joint_; // with the layer behind; empty if there is none
   std::int64_t units_;
   bool watched_ = false;
+  bool keeps_ = false;
+  at::Tensor output_;
   at::Tensor alive_; // [expansion, units]; undefined before the first batch
 };
 

@@ -4,45 +4,60 @@
 
 #include <ATen/ops/empty.h>
 
+#include <algorithm>
 #include <sstream>
 #include <stdexcept>
+#include <type_traits>
+#include <variant>
 
 namespace article {
 namespace {
 
-constexpr std::int64_t columns = 7;
+/// What is recorded of epochs, then what else is recorded of tasks: columns are only added at the
+/// end, so that older files can be read.
+std::vector<EpochColumn> all_columns() {
+  std::vector<EpochColumn> all = epoch_columns;
+  for (const EpochColumn& column : task_columns) {
+    if (std::none_of(all.begin(), all.end(), [&](const EpochColumn& other) {
+          return other.member == column.member;
+        })) {
+      all.push_back(column);
+    }
+  }
+  return all;
+}
 
 at::Tensor to_tensor(const std::vector<Epoch>& epochs) {
-  at::Tensor table = at::empty({static_cast<std::int64_t>(epochs.size()), columns}, at::kDouble);
-  auto row = table.accessor<double, 2>();
-  std::int64_t i = 0;
+  const std::vector<EpochColumn> columns = all_columns();
+  at::Tensor table = at::empty(
+      {static_cast<std::int64_t>(epochs.size()), static_cast<std::int64_t>(columns.size())},
+      at::kDouble);
+  auto* cell = table.data_ptr<double>();
   for (const Epoch& epoch : epochs) {
-    row[i][0] = epoch.number;
-    row[i][1] = epoch.loss;
-    row[i][2] = epoch.accuracy;
-    row[i][3] = epoch.val_loss;
-    row[i][4] = epoch.val_accuracy;
-    row[i][5] = epoch.seconds;
-    row[i][6] = static_cast<double>(epoch.dead_units);
-    ++i;
+    for (const EpochColumn& column : columns) {
+      *cell++ = std::visit(
+          [&](auto member) { return static_cast<double>(epoch.*member); }, column.member);
+    }
   }
   return table;
 }
 
 std::vector<Epoch> to_epochs(const at::Tensor& table) {
-  TORCH_CHECK(table.dim() == 2 && table.size(1) == columns, "its epochs are damaged");
-  std::vector<Epoch> epochs;
-  const auto row = table.accessor<double, 2>();
-  for (std::int64_t i = 0; i < table.size(0); ++i) {
-    Epoch epoch;
-    epoch.number = static_cast<int>(row[i][0]);
-    epoch.loss = row[i][1];
-    epoch.accuracy = row[i][2];
-    epoch.val_loss = row[i][3];
-    epoch.val_accuracy = row[i][4];
-    epoch.seconds = row[i][5];
-    epoch.dead_units = static_cast<std::int64_t>(row[i][6]);
-    epochs.push_back(epoch);
+  const std::vector<EpochColumn> columns = all_columns();
+  TORCH_CHECK(
+      table.dim() == 2 && table.size(1) <= static_cast<std::int64_t>(columns.size()),
+      "its epochs are damaged");
+  std::vector<Epoch> epochs(static_cast<std::size_t>(table.size(0)));
+  const auto cells = table.accessor<double, 2>();
+  for (std::int64_t row = 0; row < table.size(0); ++row) {
+    for (std::int64_t i = 0; i < table.size(1); ++i) {
+      std::visit(
+          [&](auto member) {
+            auto& value = epochs[static_cast<std::size_t>(row)].*member;
+            value = static_cast<std::decay_t<decltype(value)>>(cells[row][i]);
+          },
+          columns[static_cast<std::size_t>(i)].member);
+    }
   }
   return epochs;
 }

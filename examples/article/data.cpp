@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <fstream>
 #include <stdexcept>
+#include <tuple>
 
 namespace article {
 namespace {
@@ -49,8 +50,13 @@ Dataset load_cifar10(fs::path folder) {
 
 } // namespace
 
-Images Images::first(std::int64_t count) const {
-  return {pixels.narrow(0, 0, count), labels.narrow(0, 0, count)};
+Images Images::some(std::int64_t count) const {
+  // How many of its class come before an image decides, then its place.
+  const at::Tensor of_class = labels.unsqueeze(1).eq(at::arange(classes, labels.options()));
+  const at::Tensor earlier = of_class.cumsum(0).gather(1, labels.unsqueeze(1)).squeeze(1);
+  const at::Tensor order = earlier * labels.size(0) + at::arange(labels.size(0), labels.options());
+  const at::Tensor chosen = std::get<0>(order.argsort().narrow(0, 0, count).sort());
+  return {pixels.index_select(0, chosen), labels.index_select(0, chosen)};
 }
 
 Dataset Dataset::to(const c10::Device& device) const {

@@ -20,8 +20,9 @@ struct Images {
     return labels.size(0);
   }
 
-  /// The first `count`.
-  Images first(std::int64_t count) const;
+  /// So many, the first ones of each class, of every class as many as of the others (or one more),
+  /// in their order.
+  Images some(std::int64_t count) const;
 };
 
 struct Dataset {

@@ -108,6 +108,23 @@ std::vector<Experiment> make_experiments() {
   plain.activations = {"lk_relu", "selu", "lk_selu"};
   plain.values = {"true", "false"};
   all.push_back(plain);
+
+  // Not the article's: what linked activations are for today.
+  Experiment& stream = add("plasticity", "one task after another: does the network still learn?");
+  stream.dataset = "fashion_mnist";
+  stream.activations = single + linked + Names{"lk_sin_cos", "bn_relu", "ln_relu"};
+  stream.settings.network = "plasticity";
+  stream.settings.optimizer = "adam";
+  stream.settings.lr = 1e-3;
+  stream.settings.init = "kaiming_uniform";
+  stream.settings.filters = 128;
+  stream.settings.depth = 3;
+  stream.settings.tasks = 200;
+  stream.knob = "stream";
+  stream.values = {"random-labels", "permuted-pixels"};
+  stream.more = {
+      {"random-labels", {{"task-images", "1200"}, {"epochs", "20"}, {"batch-size", "64"}}},
+      {"permuted-pixels", {{"task-images", "6400"}, {"epochs", "1"}, {"batch-size", "16"}}}};
   return all;
 }
 
@@ -116,7 +133,7 @@ std::vector<Knob> make_knobs() {
       {"network",
        "the network",
        &Settings::network,
-       {"covariate-shift", "width", "depth", "extended", "allcnn", "resnet50"}},
+       {"covariate-shift", "width", "depth", "extended", "allcnn", "resnet50", "plasticity"}},
       {"optimizer",
        "the optimizer, with Keras' constants",
        &Settings::optimizer,
@@ -133,14 +150,23 @@ std::vector<Knob> make_knobs() {
        "the same for linked activations; 0: no other",
        &Settings::linked_batch_size,
        {}},
-      {"epochs", "how often each image is shown", &Settings::epochs, {}},
+      {"epochs", "how often each image is shown (in its task)", &Settings::epochs, {}},
       {"shuffle", "another order of the images each epoch", &Settings::shuffle, {}},
-      {"init", "the first weights", &Settings::init, {"glorot_uniform", "glorot_normal"}},
+      {"init",
+       "the first weights",
+       &Settings::init,
+       {"glorot_uniform", "glorot_normal", "kaiming_uniform"}},
       {"augment", "flip images, shift them by up to 10 %", &Settings::augment, {}},
       {"batch-norm", "batch normalisation in resnet50", &Settings::batch_norm, {}},
-      {"filters", "of covariate-shift, width and depth", &Settings::filters, {}},
-      {"depth", "3x3 convolutions of depth", &Settings::depth, {}},
+      {"filters", "of covariate-shift, width and depth; units", &Settings::filters, {}},
+      {"depth", "3x3 convolutions of depth, layers of plasticity", &Settings::depth, {}},
       {"offset", "added to each pixel (0 ... 1)", &Settings::offset, {}},
+      {"stream",
+       "of tasks, each with labels or an order of the pixels of its own",
+       &Settings::stream,
+       {"none", "random-labels", "permuted-pixels"}},
+      {"tasks", "of the stream", &Settings::tasks, {}},
+      {"task-images", "of each task", &Settings::task_images, {}},
   };
 }
 
@@ -272,10 +298,19 @@ std::vector<Variant> variants(
        chosen == overrides.end() ? experiment.values : Names{chosen->second}) {
     Variant variant{"", settings};
     set(variant.settings, knob, value);
+    if (const auto more = experiment.more.find(value); more != experiment.more.end()) {
+      for (const auto& [name, own] : more->second) {
+        if (overrides.count(name) == 0) {
+          set(variant.settings, find_knob(name), own);
+        }
+      }
+    }
     // The canonical spelling: 0.010 is lr-0.01.
     const std::string canonical = value_of(variant.settings, knob);
     if (knob.name == "batch-norm") {
       variant.name = variant.settings.batch_norm ? "bn" : "no-bn";
+    } else if (knob.name == "stream") {
+      variant.name = canonical;
     } else {
       // The article's network "width" has no other name for its filters.
       variant.name = (knob.name == "filters" ? "width" : knob.name) + "-" + canonical;

@@ -20,15 +20,27 @@ struct Settings {
   double momentum = 0; ///< SGD's, by Nesterov's rule.
   std::int64_t batch_size = 32;
   std::int64_t linked_batch_size = 0; ///< For linked activations, if it is another; 0: it is not.
-  std::int64_t epochs = 0;
+  std::int64_t epochs = 0;            ///< Of a stream's every task.
   bool shuffle = true;
-  std::string init = "glorot_uniform"; ///< Or "glorot_normal".
+  std::string init = "glorot_uniform"; ///< Or "glorot_normal", "kaiming_uniform".
   bool augment = false;                ///< Horizontal flip, shifts of up to 10 %.
   bool batch_norm = true;              ///< Of networks that have it.
-  std::int64_t filters = 0;            ///< Of networks that have one number of filters.
-  std::int64_t depth = 0;              ///< 3×3 convolutions of the depth network.
+  std::int64_t filters = 0;            ///< Of networks that have one number of filters, or units.
+  std::int64_t depth = 0;              ///< Layers of networks that have one size of them.
   double offset = 0;                   ///< Added to every pixel.
   std::string schedule = "constant";   ///< Or "steps": schedule_factor() says how.
+  std::string stream = "none";         ///< Of tasks: "random-labels", "permuted-pixels" (tasks.h).
+  std::int64_t tasks = 1;              ///< Of the stream, one after the other.
+  std::int64_t task_images = 0;        ///< Of each task.
+
+  bool has_tasks() const {
+    return stream != "none";
+  }
+
+  /// What is recorded one by one: tasks, or epochs.
+  std::int64_t rounds() const {
+    return has_tasks() ? tasks : epochs;
+  }
 };
 
 /// A hyper-parameter: its option's name, what it is, where it is kept.
@@ -61,6 +73,8 @@ struct Experiment {
   /// The knob whose values make the variants, and these values; empty if there is one variant.
   std::string knob;
   std::vector<std::string> values;
+  /// What else a variant has, by its value: settings by knob.
+  std::map<std::string, std::map<std::string, std::string>> more;
 };
 
 const std::vector<Experiment>& experiments();

@@ -2,10 +2,12 @@
 // how.
 
 #include "../common/usage_error.h"
+#include "command.h"
 #include "exit_status.h"
 #include "interrupt.h"
 #include "output/plots.h"
 #include "output/tables.h"
+#include "output/verdicts.h"
 #include "runner.h"
 
 #include <CLI/CLI.hpp>
@@ -128,11 +130,11 @@ void add_run(CLI::App& run, Commands& commands) {
       ->capture_default_str();
   run.add_flag("--resume", o.resume, "go on after the last epoch that was finished");
   run.add_flag("--overwrite", o.overwrite, "start anew where there is a run already");
-  run.add_option("--share", o.share, "of the images, the first ones of both splits")
+  run.add_option("--share", o.share, "of the images, of every class the first ones")
       ->check(CLI::Range(1e-6, 1.0))
       ->capture_default_str();
-  run.add_option("--train-images", o.train_images, "train on the first so many images");
-  run.add_option("--val-images", o.val_images, "validate on the first so many images");
+  run.add_option("--train-images", o.train_images, "train on so many, as many of every class");
+  run.add_option("--val-images", o.val_images, "validate on so many");
 
   const char* const machine = "Machine";
   run.add_option("--device", o.device, "cpu, cuda or cuda:N (default: cuda if there is one)")
@@ -226,6 +228,13 @@ int main(int argc, char** argv) {
   };
   add_output("table", "write tables of finished runs as LaTeX and Markdown", write_tables);
   add_output("plot", "draw curves and bars of finished runs", write_plots);
+  CLI::App& judge = *app.add_subcommand("verdicts", "hold finished runs against what is claimed");
+  judge.add_option("--out", commands.options.out, "where the runs are")->capture_default_str();
+  judge.final_callback([&commands] {
+    const std::filesystem::path& out = commands.options.out;
+    const std::string table = verdicts(out, chosen({"all"}));
+    std::printf("%s\nWhat was run:\n\n%s", table.c_str(), commands_table(out).c_str());
+  });
   app.add_subcommand("list", "experiments, their hyper-parameters, activations")
       ->final_callback(list);
 

@@ -10,6 +10,7 @@
 #include <torch/nn/modules/conv.h>
 #include <torch/nn/modules/dropout.h>
 #include <torch/nn/modules/linear.h>
+#include <torch/nn/modules/normalization.h>
 #include <torch/nn/modules/pooling.h>
 
 #include <algorithm>
@@ -28,11 +29,13 @@ constexpr std::int64_t classes = 10;
 enum class Padding { kValid, kSame };
 
 /// Glorot's initialisation as Keras draws it: its normal one leaves out what lies beyond two
-/// standard deviations.
+/// standard deviations. Kaiming's (He's) as LibTorch draws it for ReLU.
 void initialise(at::Tensor& weight, at::Tensor& bias, const std::string& how) {
   const torch::NoGradGuard guard;
   if (how == "glorot_uniform") {
     nn::init::xavier_uniform_(weight);
+  } else if (how == "kaiming_uniform") {
+    nn::init::kaiming_uniform_(weight, 0, torch::kFanIn, torch::kReLU);
   } else {
     const auto area = static_cast<double>(weight[0][0].numel());
     const auto fans = static_cast<double>(weight.size(0) + weight.size(1)) * area;
@@ -128,8 +131,10 @@ class Builder {
 
   /// The activation that is compared.
   Builder& activate() {
-    if (activation_->normalised) {
+    if (activation_->before == Normalisation::kBatch) {
       normalise();
+    } else if (activation_->before == Normalisation::kLayer) {
+      layers_->push_back(nn::LayerNorm(nn::LayerNormOptions(sizes_)));
     }
     return activate(*activation_);
   }
@@ -178,6 +183,10 @@ class Builder {
 
   std::int64_t filters(std::int64_t count) const {
     return activation_->filters(count);
+  }
+
+  std::int64_t expansion() const {
+    return activation_->expansion;
   }
 
   const Settings& settings() const {
@@ -316,6 +325,15 @@ void resnet50(Builder& net) {
   net.dense(classes);
 }
 
+/// As many units behind each activation, linked or not.
+void plasticity(Builder& net) {
+  const std::int64_t units = net.settings().filters / net.expansion();
+  for (std::int64_t i = 0; i < net.settings().depth; ++i) {
+    net.dense(net.filters(units)).activate();
+  }
+  net.dense(classes);
+}
+
 struct Definition {
   const char* name;
   void (*build)(Builder& net);
@@ -328,6 +346,7 @@ constexpr Definition definitions[] = {
     {"extended", extended},
     {"allcnn", allcnn},
     {"resnet50", resnet50},
+    {"plasticity", plasticity},
 };
 
 } // namespace

@@ -41,6 +41,9 @@ c10::Device choose_device(const RunOptions& options, const Place& place) {
 
 void prepare(const RunOptions& options, const Place& place, const c10::Device& device) {
   linked_neurons::settle_allocator();
+  // The optimizer's averages of a unit that is dead fade away for ever, and processors are slow
+  // with numbers that small.
+  at::globalContext().setFlushDenormal(true);
   if (options.threads > 0) {
     at::set_num_threads(options.threads);
   } else if (!place.file.empty()) {
@@ -57,7 +60,7 @@ Images reduced(const Images& images, const char* option, std::int64_t wanted, do
   }
   const auto count =
       static_cast<std::int64_t>(std::ceil(share * static_cast<double>(images.count())));
-  return images.first(wanted > 0 ? wanted : count);
+  return images.some(wanted > 0 ? wanted : count);
 }
 
 Dataset load(const RunOptions& options, const std::string& name, const c10::Device& device) {
@@ -104,7 +107,7 @@ class Run {
                                                            data,
                                                            group) {
     identity_ = describe(settings_);
-    identity_.erase("epochs"); // more of them may be asked for later
+    identity_.erase(rounds_name()); // more of them may be asked for later
     identity_["train-images"] = std::to_string(data.train.count());
     identity_["val-images"] = std::to_string(data.validation.count());
     start(options, planned.key, data);
@@ -113,7 +116,7 @@ class Run {
   void finish(Progress& progress) {
     const auto start = std::chrono::steady_clock::now();
     const auto first = static_cast<std::int64_t>(epochs_.size());
-    for (std::int64_t number = first + 1; number <= settings_.epochs; ++number) {
+    for (std::int64_t number = first + 1; number <= settings_.rounds(); ++number) {
       const auto report = [&](double done, const std::function<Trainer::Averages()>& averages) {
         if (interrupted()) {
           throw Interrupted();
@@ -121,28 +124,47 @@ class Run {
         if (group_.first() && progress.due()) {
           const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
           const double finished = static_cast<double>(number - 1 - first) + done;
-          const double left = static_cast<double>(settings_.epochs - first) - finished;
+          const double left = static_cast<double>(settings_.rounds() - first) - finished;
           progress.show(line(number, done, averages(), taken.count() / finished * left));
         }
       };
-      keep(trainer_.run_epoch(static_cast<int>(number), report));
+      keep(trainer_.run(static_cast<int>(number), report));
     }
     if (group_.first() && !epochs_.empty()) {
-      const Epoch& best = best_of(epochs_);
       progress.clear();
-      std::printf(
-          "%s: best val_acc %.4f in epoch %d; last: val_acc %.4f, dead units %lld, %.1f s\n",
-          title_.c_str(),
-          best.val_accuracy,
-          best.number,
-          epochs_.back().val_accuracy,
-          static_cast<long long>(epochs_.back().dead_units),
-          epochs_.back().seconds);
+      std::printf("%s: %s\n", title_.c_str(), result().c_str());
       std::fflush(stdout);
     }
   }
 
  private:
+  /// What is counted in rounds(): the name of its setting.
+  const char* rounds_name() const {
+    return settings_.has_tasks() ? "tasks" : "epochs";
+  }
+
+  std::string result() const {
+    const Epoch& last = epochs_.back();
+    const auto dead_units = static_cast<long long>(last.dead_units);
+    if (settings_.has_tasks()) {
+      return print(
+          "acc %.4f in the first task, %.4f in the last (%d); dead units %lld, %.1f s",
+          epochs_.front().accuracy,
+          last.accuracy,
+          last.number,
+          dead_units,
+          last.seconds);
+    }
+    const Epoch& best = best_of(epochs_);
+    return print(
+        "best val_acc %.4f in epoch %d; last: val_acc %.4f, dead units %lld, %.1f s",
+        best.val_accuracy,
+        best.number,
+        last.val_accuracy,
+        dead_units,
+        last.seconds);
+  }
+
   fs::path last() const {
     return folder_ / "last.pt";
   }
@@ -161,7 +183,7 @@ class Run {
                                "over it if it is finished), --overwrite starts anew");
       }
     }
-    const auto finished = static_cast<std::int64_t>(epochs_.size()) >= settings_.epochs;
+    const auto finished = static_cast<std::int64_t>(epochs_.size()) >= settings_.rounds();
     if (!group_.first() || finished) {
       return;
     }
@@ -170,17 +192,25 @@ class Run {
       fs::remove(best());
     }
     std::map<std::string, std::string> shown = identity_;
-    shown["epochs"] = std::to_string(settings_.epochs);
+    shown[rounds_name()] = std::to_string(settings_.rounds());
     shown["parameters"] = std::to_string(trainer_.parameters());
     shown["device"] = data.train.pixels.device().str();
+    shown["processor"] = examples::processor_name();
+    shown["steps"] = std::to_string(settings_.rounds() * trainer_.steps_per_round());
     shown["threads"] = std::to_string(at::get_num_threads());
     shown["world-size"] = std::to_string(group_.size);
-    log_.emplace(folder_, key, shown, static_cast<int>(epochs_.size()));
+    log_.emplace(
+        folder_,
+        key,
+        shown,
+        static_cast<int>(epochs_.size()),
+        settings_.has_tasks() ? task_columns : epoch_columns);
   }
 
   /// The log goes first: what it has and the checkpoint has not is trained again.
   void keep(const Epoch& epoch) {
-    const bool better = epochs_.empty() || epoch.val_accuracy > best_of(epochs_).val_accuracy;
+    const bool better = !settings_.has_tasks() &&
+                        (epochs_.empty() || epoch.val_accuracy > best_of(epochs_).val_accuracy);
     epochs_.push_back(epoch);
     if (log_) {
       log_->add(epoch);
@@ -195,13 +225,14 @@ class Run {
       std::int64_t number, double done, const Trainer::Averages& averages, double left) const {
     std::string text = title_;
     text += print(
-        "  epoch %lld/%lld %3.0f %%  loss %.4f  acc %.4f",
+        "  %s %lld/%lld %3.0f %%  loss %.4f  acc %.4f",
+        settings_.has_tasks() ? "task" : "epoch",
         static_cast<long long>(number),
-        static_cast<long long>(settings_.epochs),
+        static_cast<long long>(settings_.rounds()),
         100 * done,
         averages.loss,
         averages.accuracy);
-    if (!epochs_.empty()) {
+    if (!settings_.has_tasks() && !epochs_.empty()) {
       text += print("  val_acc %.4f", epochs_.back().val_accuracy);
     }
     return text + "  " + duration(left) + " left";

@@ -27,7 +27,7 @@ struct RunOptions {
   int seeds = 1;
   int threads = 0;   ///< 0: as many as the machine has cores, shared among local processes.
   int timeout = 600; ///< Seconds that a process waits for the others.
-  double share = 1;  ///< Of the images, training and validation, the first ones.
+  double share = 1;  ///< Of the images of every class, training and validation, the first ones.
   std::int64_t train_images = 0; ///< 0: as `share` says.
   std::int64_t val_images = 0;
   bool graph = true;

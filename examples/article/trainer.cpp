@@ -1,5 +1,8 @@
 #include "trainer.h"
 
+#include "../common/usage_error.h"
+#include "tasks.h"
+
 #include <ATen/Context.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
@@ -8,10 +11,12 @@
 #include <ATen/ops/zeros.h>
 #include <torch/cuda.h>
 #include <torch/nn/functional/loss.h>
+#include <torch/nn/modules/batchnorm.h>
 #include <torch/utils.h>
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 
 namespace article {
 namespace {
@@ -58,6 +63,16 @@ at::Tensor evaluate(
   return loss;
 }
 
+/// Where the images of a task are put.
+Images task_images(const Settings& settings, const Images& all) {
+  if (settings.task_images > all.count()) {
+    throw examples::UsageError(
+        "--task-images: expected at most " + std::to_string(all.count()) +
+        ", as many as there are, got " + std::to_string(settings.task_images));
+  }
+  return all.some(settings.task_images);
+}
+
 void wait_for(const c10::Device& device) {
   if (device.is_cuda()) {
     torch::cuda::synchronize(device.index());
@@ -72,10 +87,21 @@ Trainer::Trainer(const Training& training, const Dataset& data, const AlignedVec
       parameters_(*network_), optimizer_(training.settings, parameters_),
       sums_(at::zeros({2}, parameters_.values.options().dtype(at::kDouble))) {
   training_.settings = adapted(training.settings, training.activation);
-  training_.settings.batch_size = std::min(training_.settings.batch_size, data.train.count());
+  if (training.settings.has_tasks()) {
+    shown_ = task_images(training.settings, data.train);
+  } else {
+    shown_ = data.train;
+  }
+  training_.settings.batch_size = std::min(training_.settings.batch_size, shown_.count());
   // Repeatable, before fast.
   at::globalContext().setBenchmarkCuDNN(false);
   at::globalContext().setDeterministicCuDNN(true);
+}
+
+std::int64_t Trainer::steps_per_round() const {
+  const std::int64_t size = training_.settings.batch_size;
+  return (shown_.count() + size - 1) / size *
+         (training_.settings.has_tasks() ? training_.settings.epochs : 1);
 }
 
 /// One column for each image in the epoch's order: its index and, with augmentation, its moves.
@@ -84,13 +110,13 @@ at::Tensor Trainer::draw_plan(int epoch) const {
   const auto seed =
       static_cast<std::uint64_t>(training_.seed) * 1000003 + static_cast<std::uint64_t>(epoch);
   torch::manual_seed(seed);
-  const std::int64_t count = data_.train.count();
-  const auto options = data_.train.labels.options();
+  const std::int64_t count = shown_.count();
+  const auto options = shown_.labels.options();
   at::Tensor plan =
       (training_.settings.shuffle ? at::randperm(count, options) : at::arange(count, options))
           .unsqueeze(0);
   if (training_.settings.augment) {
-    plan = at::cat({plan, draw_moves(count, data_.train)});
+    plan = at::cat({plan, draw_moves(count, shown_)});
   }
   // What is drawn from here on (dropout) is each process's own.
   constexpr std::uint64_t apart = 2654435761;
@@ -104,7 +130,7 @@ void Trainer::compute_gradients(const at::Tensor& plan, std::int64_t batch_size)
     return; // more processes than images in the last batch
   }
   const Images images{
-      data_.train.pixels.index_select(0, plan[0]), data_.train.labels.index_select(0, plan[0])};
+      shown_.pixels.index_select(0, plan[0]), shown_.labels.index_select(0, plan[0])};
   const at::Tensor pixels = training_.settings.augment
                                 ? moved(images.pixels, plan.narrow(0, 1, plan.size(0) - 1))
                                 : images.pixels;
@@ -135,8 +161,7 @@ void Trainer::capture() {
   for (const at::Tensor& buffer : changed) {
     before.push_back(buffer.clone());
   }
-  captured_plan_ =
-      at::zeros({training_.settings.augment ? 4 : 1, count}, data_.train.labels.options());
+  captured_plan_ = at::zeros({training_.settings.augment ? 4 : 1, count}, shown_.labels.options());
   graph_ = std::make_unique<Graph>(device_, [&] {
     const torch::AutoGradMode differentiate(true);
     compute_gradients(captured_plan_, batch_size);
@@ -159,11 +184,8 @@ void Trainer::step(const at::Tensor& plan, double factor) {
   optimizer_.step(factor);
 }
 
-Epoch Trainer::run_epoch(int number, const Report& report) {
-  network_->train();
-  capture(); // draws random numbers, so before the epoch's seed
+Epoch Trainer::train_epoch(int number, double factor, const Report& report) {
   const at::Tensor plan = draw_plan(number);
-  const double factor = schedule_factor(training_.settings.schedule, number);
   const std::int64_t total = plan.size(1);
   const std::int64_t batch_size = training_.settings.batch_size;
   sums_.zero_();
@@ -190,9 +212,63 @@ Epoch Trainer::run_epoch(int number, const Report& report) {
   epoch.loss = sums[0].item<double>();
   epoch.accuracy = sums[1].item<double>();
   epoch.seconds = taken.count();
+  return epoch;
+}
+
+Epoch Trainer::run_epoch(int number, const Report& report) {
+  network_->train();
+  capture(); // draws random numbers, so before the epoch's seed
+  Epoch epoch = train_epoch(number, schedule_factor(training_.settings.schedule, number), report);
+  if (number == 1) {
+    settle_averages();
+  }
   average_buffers();
   validate(epoch);
   return epoch;
+}
+
+Epoch Trainer::run_task(int number, const Report& report) {
+  network_->train();
+  capture();
+  draw_task(training_.settings, training_.seed, number, data_.train, shown_);
+  const auto epochs = static_cast<int>(training_.settings.epochs);
+  Epoch task;
+  double seconds = 0;
+  for (int i = 0; i < epochs; ++i) {
+    task = train_epoch((number - 1) * epochs + i + 1, 1, [&](double done, const auto& averages) {
+      report((i + done) / epochs, averages);
+    });
+    seconds += task.seconds;
+  }
+  task.number = number;
+  task.seconds = seconds;
+  if (number == 1) {
+    settle_averages();
+  }
+  average_buffers();
+  examine(task);
+  return task;
+}
+
+/// Takes out of the running averages what batch normalisation starts them with (mean 0, variance
+/// 1): after few steps, as of a small share of the images, that would be most of them.
+void Trainer::settle_averages() {
+  const torch::NoGradGuard guard;
+  const auto settle = [](auto* layer) {
+    if (layer == nullptr) {
+      return;
+    }
+    const auto steps = layer->num_batches_tracked.template item<double>();
+    const double start = std::pow(1 - layer->options.momentum().value(), steps);
+    if (start < 1) {
+      layer->running_mean.div_(1 - start);
+      layer->running_var.sub_(start).div_(1 - start);
+    }
+  };
+  for (const auto& module : network_->modules()) {
+    settle(module->as<torch::nn::BatchNorm1d>());
+    settle(module->as<torch::nn::BatchNorm2d>());
+  }
 }
 
 void Trainer::average_buffers() {
@@ -233,6 +309,21 @@ void Trainer::validate(Epoch& epoch) {
   epoch.val_loss = totals[0].item<double>() / images;
   epoch.val_accuracy = totals[1].item<double>() / images;
   epoch.dead_units = totals.slice(0, 2).eq(0).sum().item<std::int64_t>();
+}
+
+/// After a task: each process looks at all of its images, in one batch.
+void Trainer::examine(Epoch& task) {
+  const torch::NoGradGuard guard;
+  network_->eval();
+  for (ActivationLayer& layer : activations_) {
+    layer->watch(/*keep=*/layer.get() == activations_.back().get());
+  }
+  network_->forward(to_numbers(shown_.pixels, training_.settings.offset));
+  task.effective_rank = effective_rank(activations_.back()->take_output());
+  for (ActivationLayer& layer : activations_) {
+    task.dead_units += layer->alive(device_).logical_not().sum().item<std::int64_t>();
+  }
+  task.weight_norm = parameters_.values.norm().item<double>();
 }
 
 void Trainer::save(torch::serialize::OutputArchive& archive) const {

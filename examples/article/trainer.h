@@ -29,8 +29,9 @@ struct Training {
   bool graph = true; ///< Capture the step where that is possible.
 };
 
-/// Trains by the epoch. Everything random in an epoch comes from the seed and the epoch's number,
-/// so that a training that is cut between epochs and goes on ends as one that was not.
+/// Trains by the epoch or, through a stream of tasks, by the task. Everything random in an epoch
+/// comes from the seed and the epoch's number, so that a training that is cut between epochs (or
+/// tasks) and goes on ends as one that was not.
 ///
 /// In several processes each takes its part of every batch and of the validation images. Batch
 /// normalisation trains on the process's own part; what it keeps is averaged after each epoch.
@@ -51,6 +52,17 @@ class Trainer {
   /// Trains and validates. `number` counts from 1.
   Epoch run_epoch(int number, const Report& report);
 
+  /// Trains on a task of the stream, for all of its epochs, and looks at the network then.
+  Epoch run_task(int number, const Report& report);
+
+  /// The one of the two that the settings ask for.
+  Epoch run(int number, const Report& report) {
+    return training_.settings.has_tasks() ? run_task(number, report) : run_epoch(number, report);
+  }
+
+  /// Of an epoch, or a task.
+  std::int64_t steps_per_round() const;
+
   std::int64_t parameters() const {
     return parameters_.values.numel();
   }
@@ -60,16 +72,20 @@ class Trainer {
 
  private:
   at::Tensor draw_plan(int epoch) const;
+  Epoch train_epoch(int number, double factor, const Report& report);
   void compute_gradients(const at::Tensor& plan, std::int64_t batch_size);
   void capture();
   void step(const at::Tensor& plan, double factor);
+  void settle_averages();
   void average_buffers();
   void validate(Epoch& epoch);
+  void examine(Epoch& epoch);
   /// Parameters, what the optimizer keeps, buffers: what makes the state after an epoch.
   std::vector<at::Tensor> kept() const;
 
   Training training_;
   Dataset data_;
+  Images shown_; // what is trained on: all of them, or the task's
   AlignedVector group_;
   c10::Device device_;
   Network network_;

@@ -3,6 +3,10 @@
 #include <ATen/ops/from_blob.h>
 #include <torch/cuda.h>
 
+#include <fstream>
+
+#include <sys/utsname.h>
+
 namespace examples {
 
 c10::Device choose_device(const std::string& wanted) {
@@ -22,6 +26,18 @@ c10::Device choose_device(const std::string& wanted) {
     }
   }
   return device;
+}
+
+std::string processor_name() {
+  std::ifstream file("/proc/cpuinfo");
+  for (std::string line; std::getline(file, line);) {
+    const auto colon = line.find(": ");
+    if (line.rfind("model name", 0) == 0 && colon != std::string::npos) {
+      return line.substr(colon + 2);
+    }
+  }
+  utsname system{};
+  return ::uname(&system) == 0 ? system.machine : "unknown";
 }
 
 at::Tensor to_tensor(const std::vector<std::uint8_t>& bytes, at::IntArrayRef sizes) {

@@ -17,6 +17,9 @@ namespace examples {
 /// UsageError if there is no such device.
 c10::Device choose_device(const std::string& wanted);
 
+/// The machine's, as Linux names it: "Intel(R) Xeon(R) ... @ 2.80GHz"; else the kind: "aarch64".
+std::string processor_name();
+
 /// A tensor of these bytes, a copy, on the CPU.
 at::Tensor to_tensor(const std::vector<std::uint8_t>& bytes, at::IntArrayRef sizes);
 

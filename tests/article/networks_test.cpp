@@ -148,6 +148,19 @@ TEST(Experiments, Variants) {
       names("covariate-shift", {{"offset", "1"}, {"optimizer", "sgd"}}), Names{"sgd-offset-1"});
   EXPECT_EQ(names("nobatchnorm", {}), (Names{"bn", "no-bn"}));
   EXPECT_EQ(names("allcnn-schedule", {}), (Names{"lr-0.01", "lr-0.001"}));
+  EXPECT_EQ(names("plasticity", {}), (Names{"random-labels", "permuted-pixels"}));
+}
+
+TEST(Experiments, AVariantHasMoreOfItsOwn) {
+  const Experiment& plasticity = find_experiment("plasticity");
+  const auto pixels = variants(plasticity, {})[1].settings;
+  EXPECT_EQ(pixels.task_images, 6400);
+  EXPECT_EQ(pixels.batch_size, 16);
+  EXPECT_EQ(pixels.epochs, 1);
+  EXPECT_EQ(pixels.rounds(), 200);
+  const auto other = variants(plasticity, {{"batch-size", "7"}})[1].settings;
+  EXPECT_EQ(other.task_images, 6400);
+  EXPECT_EQ(other.batch_size, 7);
 }
 
 TEST(Experiments, WrongNamesAndValuesSayWhatIsRight) {

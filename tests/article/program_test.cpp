@@ -6,6 +6,7 @@
 #include <ATen/core/Tensor.h>
 #include <torch/serialize/input-archive.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <sstream>
@@ -82,13 +83,14 @@ class Article : public testing::Test {
 
   /// Arguments of a small run into a folder `out`.
   std::string small_run(const std::string& out, const std::string& more) const {
-    return "run covariate-shift --activation lk_prelu --offset 0 --batch-size 8 --dataset mnist "
+    return "run " + what +
+           " --activation lk_prelu --batch-size 8 --dataset mnist "
            "--device cpu --threads 1 --data-dir '" +
            (folder / "data").string() + "' --out '" + (folder / out).string() + "' " + more;
   }
 
   fs::path run_folder(const std::string& out) const {
-    return folder / out / "covariate-shift" / "offset-0" / "lk_prelu" / "seed-100";
+    return folder / out / where / "lk_prelu" / "seed-100";
   }
 
   int run(const std::string& arguments, const std::string& before = {}) {
@@ -111,12 +113,12 @@ class Article : public testing::Test {
     std::vector<std::vector<double>> table;
     std::string line;
     std::getline(lines, line);
+    const auto seconds = std::count(line.begin(), line.begin() + line.find("_time"), ',');
     while (std::getline(lines, line)) {
       std::istringstream cells(line);
       std::string cell;
       table.emplace_back();
       for (int column = 0; std::getline(cells, cell, ','); ++column) {
-        constexpr int seconds = 5;
         if (column != seconds) {
           table.back().push_back(std::stod(cell));
         }
@@ -135,8 +137,13 @@ class Article : public testing::Test {
     return values;
   }
 
+  /// Cut off after its first epoch or task; `rounds`: the option for their number.
+  void expect_to_go_on(const std::string& rounds);
+
   Folder folder;
   std::string output;
+  std::string what = "covariate-shift --offset 0"; ///< Of small_run().
+  fs::path where = "covariate-shift/offset-0";
 };
 
 TEST_F(Article, HelpAndWrongNames) {
@@ -182,8 +189,8 @@ TEST_F(Article, RunsAndMakesTablesAndPlots) {
   expect_output({"last.pt", "trained with lr 0.001, not 0.5"});
 }
 
-TEST_F(Article, InterruptedItGoesOnToTheSameResult) {
-  Program program(folder / "log", small_run("cut", "--epochs 100000"));
+void Article::expect_to_go_on(const std::string& rounds) {
+  Program program(folder / "log", small_run("cut", rounds + "100000"));
   wait_for(run_folder("cut") / "last.pt");
   ::kill(program.id(), SIGINT);
   EXPECT_EQ(program.wait(), 130);
@@ -191,11 +198,34 @@ TEST_F(Article, InterruptedItGoesOnToTheSameResult) {
       program.output().find("--resume goes on after the last finished epoch"), std::string::npos)
       << program.output();
 
-  const std::string total = std::to_string(epochs("cut").size() + 2);
-  ASSERT_EQ(run(small_run("cut", "--resume --epochs " + total)), 0) << output;
-  ASSERT_EQ(run(small_run("through", "--epochs " + total)), 0) << output;
+  const std::string total = rounds + std::to_string(epochs("cut").size() + 2);
+  ASSERT_EQ(run(small_run("cut", "--resume " + total)), 0) << output;
+  ASSERT_EQ(run(small_run("through", total)), 0) << output;
   EXPECT_EQ(epochs("cut"), epochs("through"));
   EXPECT_TRUE(parameters("cut").equal(parameters("through")));
+}
+
+TEST_F(Article, InterruptedItGoesOnToTheSameResult) {
+  expect_to_go_on("--epochs ");
+}
+
+TEST_F(Article, AStreamOfTasksGoesOnToTheSameResult) {
+  what = "plasticity --stream permuted-pixels --task-images 16 --epochs 2";
+  where = "plasticity/permuted-pixels";
+  expect_to_go_on("--tasks ");
+  const std::string out = " plasticity --out '" + (folder / "cut").string() + "'";
+  EXPECT_EQ(run("table" + out), 0) << output;
+  EXPECT_EQ(run("plot" + out), 0) << output;
+  for (const char* name :
+       {"table.md", "curves-mnist-permuted-pixels.svg", "dead-mnist-permuted-pixels.svg"}) {
+    EXPECT_TRUE(fs::exists(folder / "cut" / "plasticity" / name)) << name;
+  }
+}
+
+TEST_F(Article, TheRecordedVerdictsAreThoseOfTheRecordedRuns) {
+  ASSERT_EQ(run("verdicts --out '" ARTICLE_RESULTS "'"), 0) << output;
+  EXPECT_EQ(output, read(ARTICLE_RESULTS "/verdicts.md"))
+      << "article verdicts --out examples/article/results >examples/article/results/verdicts.md";
 }
 
 TEST_F(Article, WhatCannotBeWrittenIsSaidAtOnceAndLosesNoEpoch) {

@@ -42,19 +42,29 @@ class Smoke : public testing::TestWithParam<std::string> {};
 TEST_P(Smoke, EveryVariantAndActivation) {
   const Experiment& experiment = find_experiment(GetParam());
   const Dataset data = small_data(6, 12); // batches of 4 and 2
-  for (const Variant& variant :
-       variants(experiment, {{"batch-size", "4"}, {"linked-batch-size", "4"}})) {
+  for (const Variant& variant : variants(
+           experiment,
+           {{"batch-size", "4"},
+            {"linked-batch-size", "4"},
+            {"epochs", "1"},
+            {"task-images", "6"}})) {
     for (const std::string& name : experiment.activations) {
       SCOPED_TRACE(variant.name + " " + name);
       Trainer trainer({variant.settings, find_activation(name)}, data, AlignedVector());
       int steps = 0;
-      const Epoch epoch = trainer.run_epoch(1, [&](double, const auto& averages) {
+      const Epoch epoch = trainer.run(1, [&](double, const auto& averages) {
         EXPECT_TRUE(std::isfinite(averages().loss));
         ++steps;
       });
       EXPECT_EQ(steps, 2);
       EXPECT_EQ(epoch.number, 1);
       EXPECT_TRUE(std::isfinite(epoch.loss) && epoch.loss > 0);
+      if (variant.settings.has_tasks()) {
+        EXPECT_TRUE(std::isfinite(epoch.weight_norm) && epoch.weight_norm > 0);
+        EXPECT_GE(epoch.effective_rank, 1);
+        EXPECT_LE(epoch.effective_rank, 6);
+        continue;
+      }
       EXPECT_TRUE(std::isfinite(epoch.val_loss) && epoch.val_loss > 0);
       EXPECT_GE(epoch.val_accuracy, 0);
       EXPECT_LE(epoch.val_accuracy, 1);

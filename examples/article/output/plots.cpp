@@ -1,13 +1,14 @@
 #include "plots.h"
 
+#include "curves.h"
 #include "files.h"
 #include "style.h"
 #include "summary.h"
-#include "svg.h"
 #include "text.h"
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <map>
 #include <utility>
 #include <vector>
@@ -18,27 +19,16 @@ namespace {
 using namespace output;
 using Anchor = Svg::Anchor;
 
-constexpr const char* kAxisColour = "#666666";
-constexpr const char* kGridColour = "#dddddd";
 constexpr const char* kPublishedColour = "#c4c4c4";
-constexpr double kLabelDrop = 4.5; // from a text's middle down to the line that it stands on
 
-// Numbers between the ends of its ticks, mapped to pixels.
-struct Axis {
-  std::vector<double> marks;
-  double start; // pixels
-  double end;
-
-  double operator()(double value) const {
-    const double share = (value - marks.front()) / (marks.back() - marks.front());
-    return start + share * (end - start);
+std::map<int, Spread> spreads(const std::map<int, std::vector<double>>& values) {
+  std::map<int, Spread> all;
+  for (const auto& [number, of_seeds] : values) {
+    const auto [low, high] = std::minmax_element(of_seeds.begin(), of_seeds.end());
+    all[number] = {median(of_seeds), *low, *high};
   }
-};
-
-struct Curve {
-  Style style;
-  std::map<int, double> medians; // by epoch
-};
+  return all;
+}
 
 // A NaN or an epoch that only some seeds have reached does not end a curve.
 Curve make_curve(const Row& row) {
@@ -50,71 +40,30 @@ Curve make_curve(const Row& row) {
       }
     }
   }
-  Curve curve{style_of(row.activation), {}};
-  for (const auto& [epoch, values] : accuracies) {
-    curve.medians[epoch] = median(values);
-  }
-  return curve;
+  return {style_of(row.activation), spreads(accuracies)};
 }
 
-std::string draw_curves(const std::string& title, const std::vector<Curve>& curves) {
-  int last_epoch = 2; // so that the axis has a length
-  double lowest = 1;
-  double highest = 0;
-  for (const Curve& curve : curves) {
-    for (const auto& [epoch, accuracy] : curve.medians) {
-      last_epoch = std::max(last_epoch, epoch);
-      lowest = std::min(lowest, accuracy);
-      highest = std::max(highest, accuracy);
-    }
-  }
-  constexpr double width = 860;
-  constexpr double height = 480;
-  constexpr double left = 66;
-  constexpr double right = width - 200;
-  constexpr double top = 46;
-  constexpr double bottom = height - 56;
-  const Axis x{ticks(1, last_epoch, 12, 1), left, right};
-  // Chance is a flat line that would lie on the axis.
-  const Axis y{
-      ticks(std::max(0.0, std::min(lowest, highest) - 0.02), highest, 8, 0.01), bottom, top};
+// Of so many tasks the mean, at the last one's number: a task is easier or harder than the next.
+constexpr int kSteps = 50; // of a curve at most
 
-  Svg svg(width, height);
-  svg.text(left, 26, title, Anchor::kStart, 16);
-  for (const double accuracy : y.marks) {
-    svg.line(left, y(accuracy), right, y(accuracy), kGridColour);
-    svg.text(left - 8, y(accuracy) + kLabelDrop, fixed(accuracy, 2), Anchor::kEnd);
+Curve make_task_curve(const Row& row, double (*value)(const Epoch&)) {
+  int last = 0;
+  for (const LoggedRun& run : row.runs) {
+    last = std::max(last, run.epochs.back().number);
   }
-  for (const double epoch : x.marks) {
-    svg.line(x(epoch), bottom, x(epoch), bottom + 5, kAxisColour);
-    svg.text(x(epoch), bottom + 20, fixed(epoch, 0), Anchor::kMiddle);
-  }
-  svg.line(left, bottom, right, bottom, kAxisColour);
-  svg.line(left, bottom, left, top, kAxisColour);
-  svg.text((left + right) / 2, bottom + 42, "epoch", Anchor::kMiddle);
-  svg.upward_text(18, (top + bottom) / 2, "validation accuracy, median over seeds");
-
-  svg.text(width - 14, top - 12, "last epoch", Anchor::kEnd, 12);
-  double legend = top + 8;
-  for (const Curve& curve : curves) {
-    std::vector<std::pair<double, double>> points;
-    for (const auto& [epoch, accuracy] : curve.medians) {
-      points.emplace_back(x(epoch), y(accuracy));
+  const int width = (last + kSteps - 1) / kSteps;
+  std::map<int, std::vector<double>> means;
+  for (const LoggedRun& run : row.runs) {
+    double sum = 0;
+    for (const Epoch& task : run.epochs) {
+      sum += value(task);
+      if (task.number % width == 0) {
+        means[task.number].push_back(sum / width);
+        sum = 0;
+      }
     }
-    svg.curve(points, curve.style.colour, curve.style.dashes, points.size() == 1);
-    svg.curve(
-        {{right + 16, legend}, {right + 52, legend}},
-        curve.style.colour,
-        curve.style.dashes,
-        false);
-    svg.text(right + 60, legend + kLabelDrop, curve.style.name, Anchor::kStart);
-    if (!curve.medians.empty()) {
-      const double last = curve.medians.rbegin()->second;
-      svg.text(width - 14, legend + kLabelDrop, fixed(last, 3), Anchor::kEnd);
-    }
-    legend += 22;
   }
-  return svg.finish();
+  return {style_of(row.activation), spreads(means)};
 }
 
 // A variant's rows one below the other, each with a bar for what was measured and one for what was
@@ -185,19 +134,40 @@ std::string draw_bars(const std::string& title, const std::vector<Row>& rows) {
 void write_plots(const std::filesystem::path& out, const std::string& experiment) {
   const std::filesystem::path folder = out / experiment;
   for (const Summary& summary : summarise(out, experiment)) {
-    std::map<std::string, std::vector<Curve>> curves;
+    std::map<std::string, std::vector<Row>> variants;
     for (const Row& row : summary.rows) {
       if (!row.runs.empty()) {
-        curves[row.variant].push_back(make_curve(row));
+        variants[row.variant].push_back(row);
       }
     }
     const std::string title = experiment + " on " + summary.dataset;
-    for (const auto& [variant, variant_curves] : curves) {
-      const std::string path = "curves-" + summary.dataset + "-" + variant + ".svg";
+    for (const auto& [variant, rows] : variants) {
+      const std::string name = summary.dataset + "-" + variant + ".svg";
       const std::string heading = variant == "default" ? title : join({title, variant}, ", ");
-      replace_file(folder / path, draw_curves(heading, variant_curves));
+      const auto draw = [&](const std::string& file, const Chart& chart, auto curve_of) {
+        std::vector<Curve> curves;
+        std::transform(rows.begin(), rows.end(), std::back_inserter(curves), curve_of);
+        replace_file(folder / (file + name), draw_curves(chart, curves));
+      };
+      if (!summary.has_tasks()) {
+        draw(
+            "curves-",
+            {heading, "epoch", "validation accuracy, median over seeds", 0.01, 2, 3, false},
+            make_curve);
+        continue;
+      }
+      const std::string seeds = ", median and range over seeds";
+      draw("curves-", {heading, "task", "accuracy" + seeds, 0.01, 2, 3, true}, [](const Row& row) {
+        return make_task_curve(row, [](const Epoch& task) { return task.accuracy; });
+      });
+      draw("dead-", {heading, "task", "dead units" + seeds, 1, 0, 0, true}, [](const Row& row) {
+        return make_task_curve(
+            row, [](const Epoch& task) { return static_cast<double>(task.dead_units); });
+      });
     }
-    replace_file(folder / ("best-" + summary.dataset + ".svg"), draw_bars(title, summary.rows));
+    if (!summary.has_tasks()) {
+      replace_file(folder / ("best-" + summary.dataset + ".svg"), draw_bars(title, summary.rows));
+    }
   }
 }
 

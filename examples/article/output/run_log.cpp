@@ -12,6 +12,7 @@
 #include <string_view>
 #include <tuple>
 #include <utility>
+#include <variant>
 
 namespace article {
 namespace {
@@ -20,7 +21,7 @@ namespace fs = std::filesystem;
 using output::AppendedFile, output::EventFile, output::replace_file, output::shortest;
 using Settings = std::map<std::string, std::string>;
 
-constexpr std::string_view kHeader = "epoch,loss,acc,val_loss,val_acc,epoch_time,dead_units\n";
+using Columns = std::vector<EpochColumn>;
 
 fs::path settings_file(const fs::path& folder) {
   return folder / "run.json";
@@ -43,31 +44,46 @@ std::string read_file(const fs::path& path) {
   return content;
 }
 
-auto scalars(const Epoch& epoch) {
-  return EventFile::Scalars{
-      {"loss", epoch.loss},
-      {"acc", epoch.accuracy},
-      {"val_loss", epoch.val_loss},
-      {"val_acc", epoch.val_accuracy},
-      {"epoch_time", epoch.seconds},
-      {"dead_units", static_cast<double>(epoch.dead_units)}};
+std::string header(const Columns& columns) {
+  std::vector<std::string> names;
+  for (const EpochColumn& column : columns) {
+    names.emplace_back(column.name);
+  }
+  return output::join(names, ",") + "\n";
 }
 
-std::string csv_line(const Epoch& epoch) {
-  return output::join(
-             {std::to_string(epoch.number),
-              shortest(epoch.loss),
-              shortest(epoch.accuracy),
-              shortest(epoch.val_loss),
-              shortest(epoch.val_accuracy),
-              shortest(epoch.seconds),
-              std::to_string(epoch.dead_units)},
-             ",") +
-         "\n";
+EventFile::Scalars scalars(const Epoch& epoch, const Columns& columns) {
+  EventFile::Scalars all;
+  for (auto column = columns.begin() + 1; column != columns.end(); ++column) { // the step is first
+    all.emplace_back(
+        column->name,
+        std::visit(
+            [&](auto member) { return static_cast<double>(epoch.*member); }, column->member));
+  }
+  return all;
+}
+
+std::string csv_line(const Epoch& epoch, const Columns& columns) {
+  struct Text {
+    std::string operator()(double value) const {
+      return shortest(value);
+    }
+    std::string operator()(std::int64_t value) const {
+      return std::to_string(value);
+    }
+    std::string operator()(int value) const {
+      return std::to_string(value);
+    }
+  };
+  std::vector<std::string> cells;
+  for (const EpochColumn& column : columns) {
+    cells.push_back(std::visit([&](auto member) { return Text()(epoch.*member); }, column.member));
+  }
+  return output::join(cells, ",") + "\n";
 }
 
 // Reads what csv_line() writes; false if it is anything else.
-bool read_line(std::string_view line, Epoch& epoch) {
+bool read_line(std::string_view line, const Columns& columns, Epoch& epoch) {
   const char* at = line.data();
   const char* const end = at + line.size();
   const auto read = [&](auto& value, char after) {
@@ -76,22 +92,30 @@ bool read_line(std::string_view line, Epoch& epoch) {
     at = good ? stop + 1 : at;
     return good;
   };
-  return read(epoch.number, ',') && read(epoch.loss, ',') && read(epoch.accuracy, ',') &&
-         read(epoch.val_loss, ',') && read(epoch.val_accuracy, ',') && read(epoch.seconds, ',') &&
-         read(epoch.dead_units, '\n') && at == end;
+  return std::all_of(columns.begin(), columns.end(), [&](const EpochColumn& column) {
+    const char after = &column == &columns.back() ? '\n' : ',';
+    return std::visit([&](auto member) { return read(epoch.*member, after); }, column.member);
+  });
 }
 
-std::vector<Epoch> read_epochs(const fs::path& path) {
-  const std::string content = read_file(path);
+bool has_tasks(std::string_view table) {
+  const std::string tasks = header(task_columns);
+  return table.substr(0, tasks.size()) == tasks;
+}
+
+std::vector<Epoch> read_epochs(const fs::path& path, const std::string& content) {
   std::string_view rest = content;
-  if (rest.substr(0, kHeader.size()) != kHeader) {
-    fail(path, "expected the header " + std::string(kHeader.substr(0, kHeader.size() - 1)));
+  const std::string_view first = rest.substr(0, rest.find('\n') + 1);
+  const Columns& columns = has_tasks(content) ? task_columns : epoch_columns;
+  if (first != header(columns)) {
+    const std::string expected = header(columns);
+    fail(path, "expected the header " + expected.substr(0, expected.size() - 1));
   }
-  rest.remove_prefix(kHeader.size());
+  rest.remove_prefix(first.size());
   std::vector<Epoch> epochs;
   for (auto end = rest.find('\n'); end != std::string_view::npos; end = rest.find('\n')) {
     Epoch epoch;
-    if (!read_line(rest.substr(0, end + 1), epoch)) {
+    if (!read_line(rest.substr(0, end + 1), columns, epoch)) {
       fail(path, "line " + std::to_string(epochs.size() + 2) + " is damaged");
     }
     epochs.push_back(epoch);
@@ -143,7 +167,7 @@ std::vector<Epoch> epochs_to_keep(const fs::path& folder, const RunKey& key, int
     fail(settings_file(folder), "belongs to another run, which cannot be resumed as this one");
   }
   const fs::path path = epochs_file(folder);
-  std::vector<Epoch> epochs = read_epochs(path);
+  std::vector<Epoch> epochs = read_epochs(path, read_file(path));
   const auto found = std::find_if(
       epochs.begin(), epochs.end(), [last](const Epoch& epoch) { return epoch.number == last; });
   if (found == epochs.end()) {
@@ -165,12 +189,17 @@ void remove_events(const fs::path& folder) {
 } // namespace
 
 RunLog::RunLog(
-    const fs::path& folder, const RunKey& key, const Settings& settings, int resume_after_epoch) {
+    const fs::path& folder,
+    const RunKey& key,
+    const Settings& settings,
+    int resume_after_epoch,
+    const std::vector<EpochColumn>& columns)
+    : columns_(columns) {
   const RunKey run = named(key);
-  std::string table(kHeader);
+  std::string table = header(columns);
   if (resume_after_epoch > 0) {
     for (const Epoch& epoch : epochs_to_keep(folder, run, resume_after_epoch)) {
-      table += csv_line(epoch);
+      table += csv_line(epoch, columns);
     }
   } else {
     fs::create_directories(folder);
@@ -183,8 +212,8 @@ RunLog::RunLog(
 }
 
 void RunLog::add(const Epoch& epoch) {
-  table_->append(csv_line(epoch));
-  events_->add(epoch.number, scalars(epoch));
+  table_->append(csv_line(epoch, columns_));
+  events_->add(epoch.number, scalars(epoch, columns_));
 }
 
 std::vector<LoggedRun> read_runs(const fs::path& out, const std::string& experiment) {
@@ -200,7 +229,10 @@ std::vector<LoggedRun> read_runs(const fs::path& out, const std::string& experim
   std::vector<LoggedRun> runs;
   for (const fs::path& folder : folders) {
     auto [key, settings] = read_settings(folder);
-    runs.push_back({std::move(key), std::move(settings), read_epochs(epochs_file(folder))});
+    const fs::path path = epochs_file(folder);
+    const std::string table = read_file(path);
+    runs.push_back(
+        {std::move(key), std::move(settings), read_epochs(path, table), has_tasks(table)});
   }
   return runs;
 }

@@ -22,16 +22,19 @@ class RunLog {
   /// Starts a log in `folder`, in the place of an earlier one. With `resume_after_epoch` above 0 it
   /// goes on after that epoch instead and forgets later ones: what was logged and not yet in a
   /// checkpoint. So log an epoch first, then save its checkpoint. Throws std::runtime_error if the
-  /// folder holds another run, or the log ends before that epoch.
+  /// folder holds another run, or the log ends before that epoch. `columns`: what is logged, first
+  /// the number.
   RunLog(
       const std::filesystem::path& folder,
       const RunKey& key,
       const std::map<std::string, std::string>& settings,
-      int resume_after_epoch);
+      int resume_after_epoch,
+      const std::vector<EpochColumn>& columns = epoch_columns);
 
   void add(const Epoch& epoch);
 
  private:
+  std::vector<EpochColumn> columns_;
   std::unique_ptr<output::AppendedFile> table_;
   std::unique_ptr<output::EventFile> events_;
 };
@@ -41,6 +44,7 @@ struct LoggedRun {
   RunKey key;
   std::map<std::string, std::string> settings;
   std::vector<Epoch> epochs;
+  bool has_tasks = false; ///< Its epochs are tasks of a stream.
 };
 
 /// The runs of one experiment under `out`, sorted by their folders; none if there is no such

@@ -17,6 +17,7 @@ constexpr const char* kBlue = "#1f6fb4";
 constexpr const char* kGreen = "#1a8f3c";
 constexpr const char* kOrange = "#d9600a";
 constexpr const char* kPurple = "#8a3fa8";
+constexpr const char* kRed = "#c2185b";
 constexpr const char* kBlack = "#222222";
 constexpr const char* kGrey = "#888888";
 constexpr const char* kSolid = "";
@@ -37,6 +38,9 @@ constexpr Entry kEntries[] = {
     {"selu_sqrt2", "SELU √2", kOrange, kDots},
     {"swish_sqrt2", "Swish √2", kPurple, kDots},
     {"bn_relu", "BN+ReLU", kBlack, kDashes},
+    {"ln_relu", "LN+ReLU", kBlack, kDots},
+    {"sine", "sine", kRed, kDashes},
+    {"lk_sin_cos", "sine, cosine", kRed, kSolid},
 };
 
 } // namespace

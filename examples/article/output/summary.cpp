@@ -29,25 +29,6 @@ struct Place {
   }
 };
 
-double best_accuracy(const LoggedRun& run) {
-  double best = 0;
-  for (const Epoch& epoch : run.epochs) {
-    best = std::fmax(best, epoch.val_accuracy); // which passes over a NaN
-  }
-  return best;
-}
-
-// Of all epochs of all seeds: the median takes no notice of a slow first epoch.
-double seconds_per_epoch(const Row& row) {
-  std::vector<double> seconds;
-  for (const LoggedRun& run : row.runs) {
-    for (const Epoch& epoch : run.epochs) {
-      seconds.push_back(epoch.seconds);
-    }
-  }
-  return median(std::move(seconds));
-}
-
 void add_time_ratios(std::vector<Row>& rows) {
   const auto unit = std::find_if(rows.begin(), rows.end(), [](const Row& row) {
     return row.measured && row.published && row.published->time_ratio == 1;
@@ -88,8 +69,7 @@ Summary summarise(const std::vector<LoggedRun>& runs, const std::string& experim
     row.activation = place.activation;
     if (!row.runs.empty()) {
       std::vector<double> accuracies;
-      std::transform(
-          row.runs.begin(), row.runs.end(), std::back_inserter(accuracies), best_accuracy);
+      std::transform(row.runs.begin(), row.runs.end(), std::back_inserter(accuracies), score);
       row.measured =
           Figures{*std::max_element(accuracies.begin(), accuracies.end()), median(accuracies)};
     }
@@ -100,6 +80,45 @@ Summary summarise(const std::vector<LoggedRun>& runs, const std::string& experim
 }
 
 } // namespace
+
+bool Summary::has_tasks() const {
+  return std::any_of(rows.begin(), rows.end(), [](const Row& row) {
+    return !row.runs.empty() && row.runs.front().has_tasks;
+  });
+}
+
+double score(const LoggedRun& run) {
+  if (run.has_tasks) {
+    return mean_accuracy(run, 4);
+  }
+  double best = 0;
+  for (const Epoch& epoch : run.epochs) {
+    best = std::fmax(best, epoch.val_accuracy); // which passes over a NaN
+  }
+  return best;
+}
+
+double mean_accuracy(const LoggedRun& run, std::size_t fifth) {
+  // At least one task, where there are fewer than five.
+  const std::size_t count = run.epochs.size();
+  const std::size_t begin = std::min(fifth * count / 5, count - 1);
+  const std::size_t end = std::max((fifth + 1) * count / 5, begin + 1);
+  double sum = 0;
+  for (std::size_t i = begin; i < end; ++i) {
+    sum += run.epochs[i].accuracy;
+  }
+  return sum / static_cast<double>(end - begin);
+}
+
+double seconds_per_epoch(const Row& row) {
+  std::vector<double> seconds;
+  for (const LoggedRun& run : row.runs) {
+    for (const Epoch& epoch : run.epochs) {
+      seconds.push_back(epoch.seconds);
+    }
+  }
+  return median(std::move(seconds));
+}
 
 double median(std::vector<double> values) {
   std::sort(values.begin(), values.end());

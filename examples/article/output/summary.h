@@ -27,7 +27,20 @@ struct Row {
 struct Summary {
   std::string dataset;
   std::vector<Row> rows;
+
+  /// Whether these are runs through streams of tasks.
+  bool has_tasks() const;
 };
+
+/// What tells one run from another of its row: the best validation accuracy over the epochs; of a
+/// stream's tasks, the mean accuracy over the last fifth.
+double score(const LoggedRun& run);
+
+/// The mean accuracy over one fifth (0 … 4) of a run's tasks.
+double mean_accuracy(const LoggedRun& run, std::size_t fifth);
+
+/// Of all epochs of all of a row's runs: the median takes no notice of a slow first epoch.
+double seconds_per_epoch(const Row& row);
 
 /// One summary a data set. Throws std::runtime_error if there are no runs at all.
 std::vector<Summary> summarise(const std::filesystem::path& out, const std::string& experiment);

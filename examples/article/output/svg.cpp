@@ -80,6 +80,15 @@ void Svg::curve(
   content_ += "/>\n";
 }
 
+void Svg::band(const std::vector<std::pair<double, double>>& points, const std::string& colour) {
+  std::string places;
+  for (const auto& [x, y] : points) {
+    places += (places.empty() ? "" : " ") + fixed(x, 1) + "," + fixed(y, 1);
+  }
+  content_ += "<polygon" + attribute("points", places) + attribute("fill", colour) +
+              attribute("fill-opacity", "0.15") + "/>\n";
+}
+
 void Svg::text(double x, double y, const std::string& text, Anchor anchor, int size) {
   constexpr const char* anchors[] = {"start", "middle", "end"};
   content_ += "<text" + attribute("x", x) + attribute("y", y) +

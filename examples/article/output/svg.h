@@ -25,6 +25,9 @@ class Svg {
       const std::string& dashes,
       bool dots);
 
+  /// A closed area, see-through.
+  void band(const std::vector<std::pair<double, double>>& points, const std::string& colour);
+
   void text(double x, double y, const std::string& text, Anchor anchor, int size = 13);
 
   /// Text that runs upwards, its middle at the point.

@@ -3,7 +3,9 @@
 #include "files.h"
 #include "style.h"
 #include "summary.h"
+#include "table.h"
 #include "text.h"
+#include "verdicts.h"
 
 #include <algorithm>
 #include <functional>
@@ -23,16 +25,9 @@ using namespace output;
 constexpr const char* kMissing = "missing"; // not run
 constexpr const char* kNone = "—";          // not published
 
-constexpr const char* kParameters = "parameters"; // a setting with a column of its own
-
-// A table in Unicode, before it is Markdown or LaTeX.
-struct Table {
-  std::string title;
-  std::vector<std::string> header;
-  std::size_t names = 0; // the columns at the left that are text
-  std::vector<std::vector<std::string>> rows;
-  std::vector<std::string> notes;
-};
+// Settings with a column of their own.
+constexpr const char* kParameters = "parameters";
+constexpr const char* kSteps = "steps";
 
 struct Column {
   std::string header;
@@ -109,18 +104,68 @@ std::string alternatives(const std::set<std::string>& values) {
   return join({values.begin(), values.end()}, " or ");
 }
 
-std::string parameters(const Row& row) {
-  Values values;
-  add_settings(row, values);
-  const auto found = values.find(kParameters);
-  return found == values.end() ? kMissing : alternatives(found->second);
+// A setting as a column, where runs have it.
+void add_setting(
+    std::vector<Column>& columns,
+    const Summary& summary,
+    const std::string& header,
+    const std::string& name) {
+  if (settings_of(summary).count(name) == 0) {
+    return;
+  }
+  columns.push_back({header, [name](const Row& row) {
+                       Values values;
+                       add_settings(row, values);
+                       const auto found = values.find(name);
+                       return found == values.end() ? kMissing : alternatives(found->second);
+                     }});
 }
 
-std::vector<Column> columns(const std::string& experiment, const Summary& summary) {
-  std::vector<Column> columns;
-  if (settings_of(summary).count(kParameters) != 0) {
-    columns.push_back({"Parameters", parameters});
+// The median over a row's runs.
+template <typename Number>
+Column median_of(std::string header, int digits, Number number) {
+  return {std::move(header), [=](const Row& row) -> std::string {
+            std::vector<double> values;
+            for (const LoggedRun& run : row.runs) {
+              values.push_back(number(run));
+            }
+            return values.empty() ? kMissing : fixed(median(std::move(values)), digits);
+          }};
+}
+
+Column dead_units() {
+  return {"Dead units", [](const Row& row) {
+            return range_of(row, [](const LoggedRun& run) { return run.epochs.back().dead_units; });
+          }};
+}
+
+// What was measured of tasks: nothing is published, and none has validation images.
+void add_task_figures(std::vector<Column>& columns) {
+  constexpr const char* fifths[] = {"1st fifth", "2nd", "3rd", "4th", "5th"};
+  for (std::size_t fifth = 0; fifth < 5; ++fifth) {
+    columns.push_back(median_of(
+        fifths[fifth], 3, [fifth](const LoggedRun& run) { return mean_accuracy(run, fifth); }));
   }
+  columns.push_back({"5th, seeds", [](const Row& row) -> std::string {
+                       std::vector<double> values;
+                       for (const LoggedRun& run : row.runs) {
+                         values.push_back(score(run));
+                       }
+                       if (values.empty()) {
+                         return kMissing;
+                       }
+                       const auto [low, high] = std::minmax_element(values.begin(), values.end());
+                       return fixed(*low, 3) + (*low == *high ? "" : "–" + fixed(*high, 3));
+                     }});
+  columns.push_back(dead_units());
+  columns.push_back(
+      median_of("Rank", 1, [](const LoggedRun& run) { return run.epochs.back().effective_rank; }));
+  columns.push_back(
+      median_of("Norm", 1, [](const LoggedRun& run) { return run.epochs.back().weight_norm; }));
+}
+
+void add_figures(
+    std::vector<Column>& columns, const std::string& experiment, const Summary& summary) {
   columns.push_back(measured("Max", 4, accuracy));
   if (is_published(summary, accuracy)) {
     columns.push_back(published("Paper max", 4, accuracy));
@@ -134,14 +179,25 @@ std::vector<Column> columns(const std::string& experiment, const Summary& summar
     columns.push_back(published("Paper time", 2, time_ratio));
   }
   if (experiment == "covariate-shift" || experiment == "depth") {
-    columns.push_back(
-        {"Dead units", [](const Row& row) {
-           return range_of(row, [](const LoggedRun& run) { return run.epochs.back().dead_units; });
-         }});
+    columns.push_back(dead_units());
   }
-  columns.push_back({"Epochs", [](const Row& row) {
+}
+
+std::vector<Column> columns(const std::string& experiment, const Summary& summary) {
+  std::vector<Column> columns;
+  add_setting(columns, summary, "Parameters", kParameters);
+  if (summary.has_tasks()) {
+    add_task_figures(columns);
+  } else {
+    add_figures(columns, experiment, summary);
+  }
+  columns.push_back({summary.has_tasks() ? "Tasks" : "Epochs", [](const Row& row) {
                        return range_of(
                            row, [](const LoggedRun& run) { return run.epochs.back().number; });
+                     }});
+  add_setting(columns, summary, "Steps", kSteps);
+  columns.push_back({"Seconds", [](const Row& row) -> std::string {
+                       return row.runs.empty() ? kMissing : fixed(seconds_per_epoch(row), 1);
                      }});
   columns.push_back({"Seeds", [](const Row& row) { return std::to_string(row.runs.size()); }});
   return columns;
@@ -150,6 +206,7 @@ std::vector<Column> columns(const std::string& experiment, const Summary& summar
 std::string settings_note(const Summary& summary) {
   Values values = settings_of(summary);
   values.erase(kParameters);
+  values.erase(kSteps);
   std::vector<std::string> texts;
   texts.reserve(values.size());
   for (const auto& [name, set] : values) {
@@ -164,26 +221,52 @@ std::vector<std::string> notes(const Summary& summary, const std::vector<Column>
       return column.header == header;
     });
   };
-  std::vector<std::string> notes{
-      "Max and Median: best validation accuracy over a run's epochs, over the seeds."};
+  std::vector<std::string> notes;
+  if (summary.has_tasks()) {
+    notes.emplace_back(
+        "Accuracy on a task's images in its last epoch of training, while it learns: the mean over "
+        "each fifth of the tasks, the median over the seeds. Rank: effective rank of the last "
+        "hidden layer. Norm: of all weights. Both, and the dead units, after the last task.");
+  } else {
+    notes.emplace_back(
+        "Max and Median: best validation accuracy over a run's epochs, over the seeds.");
+  }
   if (has("Paper max")) {
     notes.emplace_back("Paper: CIFAR-10, arXiv:1712.02609; “—” where it gives no figure.");
   }
   if (has("Time")) {
     notes.emplace_back("Time: of an epoch of training (median), over that of LK-ReLU without BN.");
   }
-  if (has("Dead units")) {
+  if (has("Dead units") && !summary.has_tasks()) {
     notes.emplace_back("Dead units: after the last epoch, from the lowest to the highest seed.");
   }
+  notes.push_back(
+      std::string("Seconds: of ") + (summary.has_tasks() ? "a task" : "an epoch") +
+      " of training (median).");
   if (std::string settings = settings_note(summary); !settings.empty()) {
     notes.push_back(std::move(settings));
   }
   return notes;
 }
 
+// What of the article's does not show here.
+void add_verdicts(
+    std::vector<std::string>& notes, const std::string& experiment, const Summary& summary) {
+  std::vector<std::string> claims;
+  for (const Judgement& one : judge(experiment, &summary)) {
+    if (one.verdict == Verdict::kDoesNotHold) {
+      claims.push_back(one.claim + " (" + one.seen + ")");
+    }
+  }
+  if (!claims.empty()) {
+    notes.push_back("Does not hold here: " + join(claims, "; ") + ".");
+  }
+}
+
 Table make_table(const std::string& experiment, const Summary& summary) {
   const std::vector<Column> figures = columns(experiment, summary);
   Table table{experiment + " on " + summary.dataset, {}, 1, {}, notes(summary, figures)};
+  add_verdicts(table.notes, experiment, summary);
   const bool variants = summary.rows.front().variant != "default" ||
                         summary.rows.back().variant != "default"; // they are sorted
   if (variants) {
@@ -206,84 +289,6 @@ Table make_table(const std::string& experiment, const Summary& summary) {
     table.rows.push_back(std::move(cells));
   }
   return table;
-}
-
-using Replacements = std::vector<std::pair<std::string, std::string>>;
-
-std::string replaced(const std::string& text, const Replacements& replacements) {
-  std::string result;
-  for (std::size_t at = 0; at < text.size();) {
-    const auto found =
-        std::find_if(replacements.begin(), replacements.end(), [&](const auto& replacement) {
-          return text.compare(at, replacement.first.size(), replacement.first) == 0;
-        });
-    if (found == replacements.end()) {
-      result += text[at++];
-    } else {
-      result += found->second;
-      at += found->first.size();
-    }
-  }
-  return result;
-}
-
-std::string markdown(const std::string& text) {
-  return replaced(
-      text,
-      {{"\\", "\\\\"}, {"|", "\\|"}, {"_", "\\_"}, {"*", "\\*"}, {"<", "&lt;"}, {"`", "\\`"}});
-}
-
-std::string latex(const std::string& text) {
-  return replaced(
-      text,
-      {{"\\", "\\textbackslash{}"},
-       {"~", "\\textasciitilde{}"},
-       {"^", "\\textasciicircum{}"},
-       {"&", "\\&"},
-       {"%", "\\%"},
-       {"$", "\\$"},
-       {"#", "\\#"},
-       {"_", "\\_"},
-       {"{", "\\{"},
-       {"}", "\\}"},
-       {"√2", "$\\sqrt{2}$"},
-       {"“", "``"},
-       {"”", "''"},
-       {"—", "---"},
-       {"–", "--"}});
-}
-
-// A row's cells, each through `escape`, with `separator` between them.
-template <typename Escape>
-std::string row_text(
-    const std::vector<std::string>& cells, const std::string& separator, Escape escape) {
-  std::vector<std::string> texts;
-  std::transform(cells.begin(), cells.end(), std::back_inserter(texts), escape);
-  return join(texts, separator);
-}
-
-std::string to_markdown(const Table& table) {
-  std::string text = "### " + markdown(table.title) + "\n\n";
-  text += "| " + row_text(table.header, " | ", markdown) + " |\n|";
-  for (std::size_t column = 0; column < table.header.size(); ++column) {
-    text += column < table.names ? " --- |" : " ---: |";
-  }
-  for (const auto& row : table.rows) {
-    text += "\n| " + row_text(row, " | ", markdown) + " |";
-  }
-  return text + "\n\n" + row_text(table.notes, "\n", markdown) + "\n";
-}
-
-std::string to_latex(const Table& table) {
-  std::string text = "\\begin{table}\n\\centering\n\\scriptsize\n";
-  text += "\\setlength{\\tabcolsep}{2pt}\n\\begin{tabular}{@{}";
-  text += std::string(table.names, 'l') + std::string(table.header.size() - table.names, 'r');
-  text += "@{}}\n\\hline\n" + row_text(table.header, " & ", latex) + " \\\\\n\\hline\n";
-  for (const auto& row : table.rows) {
-    text += row_text(row, " & ", latex) + " \\\\\n";
-  }
-  return text + "\\hline\n\\end{tabular}\n\\caption{" + latex(table.title) + ".\n" +
-         row_text(table.notes, "\n", latex) + "}\n\\end{table}\n";
 }
 
 } // namespace

@@ -60,14 +60,14 @@ TEST_F(Results, DepthInMarkdown) {
   expect_parts(
       table("depth", "md"),
       {"### depth on fashion\\_mnist\n\n| Activation | Max | Paper max | Median |",
-       " Paper median | Dead units | Epochs | Seeds |\n",
-       "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n",
-       "| ReLU | 0.1250 | 0.1000 | 0.1125 | 0.1000 | 7–12 | 2–3 | 2 |\n",
-       "| LK-ReLU | 0.8750 | 0.5667 | 0.8125 | 0.5607 | 0 | 1–4 | 3 |\n",
-       "| PReLU | missing | 0.1000 | missing | 0.1000 | missing | missing | 0 |\n",
-       "| Swish | missing | 0.1000 | missing | 0.1000 | missing | missing | 0 |\n",
-       "| ReLU √2 | missing | 0.1000 | missing | — | missing | missing | 0 |\n",
-       "| BN+ReLU | missing | 0.5202 | missing | 0.5114 | missing | missing | 0 |\n\n",
+       " Paper median | Dead units | Epochs | Seconds | Seeds |\n",
+       "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n",
+       "| ReLU | 0.1250 | 0.1000 | 0.1125 | 0.1000 | 7–12 | 2–3 | 1.0 | 2 |\n",
+       "| LK-ReLU | 0.8750 | 0.5667 | 0.8125 | 0.5607 | 0 | 1–4 | 1.0 | 3 |\n",
+       "| PReLU | missing | 0.1000 | missing | 0.1000 | missing | missing | missing | 0 |\n",
+       "| Swish | missing | 0.1000 | missing | 0.1000 | missing | missing | missing | 0 |\n",
+       "| ReLU √2 | missing | 0.1000 | missing | — | missing | missing | missing | 0 |\n",
+       "| BN+ReLU | missing | 0.5202 | missing | 0.5114 | missing | missing | missing | 0 |\n\n",
        "arXiv:1712.02609",
        "Settings: batch\\_size 128.\n"});
 }
@@ -77,8 +77,8 @@ TEST_F(Results, DepthInLatex) {
   log({"depth", "", "selu_sqrt2", "fashion_mnist", 100}, {.5});
   expect_parts(
       table("depth", "tex"),
-      {"\\begin{tabular}{@{}lrrrrrrr@{}}\n\\hline\nActivation & Max & ",
-       "SELU $\\sqrt{2}$ & 0.5000 & 0.5707 & 0.5000 & --- & 0 & 1 & 1 \\\\\n",
+      {"\\begin{tabular}{@{}lrrrrrrrr@{}}\n\\hline\nActivation & Max & ",
+       "SELU $\\sqrt{2}$ & 0.5000 & 0.5707 & 0.5000 & --- & 0 & 1 & 1.0 & 1 \\\\\n",
        "\\hline\n\\end{tabular}\n\\caption{depth on fashion\\_mnist.\n",
        "``---'' where",
        "batch\\_size 128.}\n\\end{table}\n"});
@@ -91,18 +91,18 @@ TEST_F(Results, TimeAgainstLKReLUWithoutBN) {
   expect_parts(
       table("nobatchnorm", "md"),
       {"| Variant | Activation | Max | Paper max | Median | Time |",
-       " Paper time | Epochs | Seeds |\n| --- | --- | ---: |",
-       "| bn | LK-ReLU | 0.2500 | 0.9027 | 0.2500 | 2.50 | 2.09 | 1 | 1 |\n",
-       "| bn | SELU | missing | 0.9041 | missing | missing | 2.07 | missing | 0 |\n",
-       "| no-bn | LK-ReLU | 0.5000 | 0.9048 | 0.5000 | 1.00 | 1.00 | 3 | 1 |\n",
-       "| no-bn | SELU | 0.7500 | 0.8611 | 0.7500 | 1.50 | 1.38 | 1 | 1 |\n"});
+       " Paper time | Epochs | Seconds | Seeds |\n| --- | --- | ---: |",
+       "| bn | LK-ReLU | 0.2500 | 0.9027 | 0.2500 | 2.50 | 2.09 | 1 | 5.0 | 1 |\n",
+       "| bn | SELU | missing | 0.9041 | missing | missing | 2.07 | missing | missing | 0 |\n",
+       "| no-bn | LK-ReLU | 0.5000 | 0.9048 | 0.5000 | 1.00 | 1.00 | 3 | 2.0 | 1 |\n",
+       "| no-bn | SELU | 0.7500 | 0.8611 | 0.7500 | 1.50 | 1.38 | 1 | 3.0 | 1 |\n"});
 }
 
 TEST_F(Results, NoTimeRatioWithoutItsUnit) {
   log({"nobatchnorm", "bn", "lk_relu", "cifar10", 100}, {.25}, 5);
   expect_parts(
       table("nobatchnorm", "md"),
-      {"| bn | LK-ReLU | 0.2500 | 0.9027 | 0.2500 | missing | 2.09 | 1 | 1 |\n"});
+      {"| bn | LK-ReLU | 0.2500 | 0.9027 | 0.2500 | missing | 2.09 | 1 | 5.0 | 1 |\n"});
 }
 
 TEST_F(Results, UnpublishedVariantsFormAGrid) {
@@ -111,10 +111,10 @@ TEST_F(Results, UnpublishedVariantsFormAGrid) {
   const std::string text = table("covariate-shift", "md");
   expect_parts(
       text,
-      {"| Variant | Activation | Max | Median | Dead units | Epochs | Seeds |\n",
-       "| offset-0 | ReLU | missing | missing | missing | missing | 0 |\n",
-       "| offset-0 | mine | 0.7500 | 0.7500 | 0 | 1 | 1 |\n",
-       "| offset-10 | ReLU | 0.2500 | 0.2500 | 3 | 1 | 1 |\n",
+      {"| Variant | Activation | Max | Median | Dead units | Epochs | Seconds | Seeds |\n",
+       "| offset-0 | ReLU | missing | missing | missing | missing | missing | 0 |\n",
+       "| offset-0 | mine | 0.7500 | 0.7500 | 0 | 1 | 1.0 | 1 |\n",
+       "| offset-10 | ReLU | 0.2500 | 0.2500 | 3 | 1 | 1.0 | 1 |\n",
        "| offset-10 | mine | missing |"});
   EXPECT_EQ(text.find("aper"), std::string::npos) << text;
 }
@@ -133,14 +133,16 @@ TEST_F(Results, OneTableForEachDataSet) {
 }
 
 TEST_F(Results, SettingsAreStatedAndParametersAreAColumn) {
-  settings_ = {{"lr", "0.1"}, {"epochs", "8"}, {"parameters", "700"}};
+  settings_ = {{"lr", "0.1"}, {"epochs", "8"}, {"parameters", "700"}, {"steps", "90"}};
   log({"depth", "", "relu", "mnist", 100}, {.5});
   settings_ = {{"lr", "0.1"}, {"epochs", "9"}, {"parameters", "1300"}};
   log({"depth", "", "lk_relu", "mnist", 100}, {.5});
   expect_parts(
       table("depth", "md"),
       {"| Activation | Parameters | Max |",
+       "| Epochs | Steps | Seconds | Seeds |",
        "| ReLU | 700 | 0.5000 |",
+       "| 1 | 90 | 1.0 | 1 |",
        "| LK-ReLU | 1300 | 0.5000 |",
        "| PReLU | missing | missing |",
        "\nSettings: epochs 8 or 9, lr 0.1.\n"});
