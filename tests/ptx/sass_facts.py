@@ -97,6 +97,8 @@ def parse(line):
     results = 1
     while results < len(operands) and re.fullmatch(r"U?P[\dT]", operands[results - 1]):
         results += 1  # predicates before the register
+    if "SETP" in self.opcode:
+        results -= 1  # nothing but predicates
     for operand in operands[:results]:
         self.writes |= registers(operand, width(self.opcode))
     # Of a double or a wide product the second register is not named.
