@@ -74,8 +74,8 @@ inline constexpr Backend host_kernels = {
 template <class Activation>
 std::vector<NamedBackend> backends() {
   std::vector<NamedBackend> all = {
-      {"host_kernels", &host_kernels<Activation, false>},
-      {"host_kernels_descending", &host_kernels<Activation, true>}};
+      {"host_kernels", &host_kernels<Activation, false>, true, false},
+      {"host_kernels_descending", &host_kernels<Activation, true>, true, true}};
   if (ln::detail::has_loops(Target::baseline)) {
     all.push_back({"baseline", &cpu_backend<Activation, Target::baseline>});
   }

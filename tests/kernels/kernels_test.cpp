@@ -137,9 +137,8 @@ std::vector<Case> cases_on_any_memory() {
 std::vector<Case> cases_with_sums(bool of_cuda) {
   std::vector<Case> cases;
   for_every_kernel([&](const Activation& activation, const NamedBackend& backend, auto type) {
-    const bool is_cuda = backend.name == "host_kernels";
     for (const Shape& shape : kShapes) {
-      if (is_cuda == of_cuda && backend.name != "host_kernels_descending") {
+      if (backend.is_cuda == of_cuda && !backend.is_descending) {
         cases.push_back({activation, backend, type, shape, 0, true, false});
       }
     }

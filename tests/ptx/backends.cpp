@@ -5,6 +5,8 @@
 
 #include "translated.h"
 
+#include <linked_neurons/activation/from_input.h>
+
 #include <gtest/gtest.h>
 
 #include <cstdint>
@@ -66,8 +68,10 @@ void forward(const ForwardArguments& args, const ptx::Stream& stream) {
   run_checked(
       std::move(buffers), [&] { ln::cuda::forward<Activation, T>(args, stream); });
   if constexpr (Activation::saved == ln::Saved::masks) {
-    alignas(64) std::vector<char> output(2 * size);
-    std::vector<char> masks(args.masks == nullptr ? 0 : mask_size, '\xff');
+    std::vector<char> output(2 * size);
+    // The words that have an element; the rest nobody writes.
+    const std::int64_t words = ln::cuda::divide_up(args.numel, ln::cuda::kVectorSize<T>);
+    std::vector<char> masks(args.masks == nullptr ? 0 : words * sizeof(ln::cuda::MaskWord<T>));
     ForwardArguments again = args;
     again.output = output.data();
     again.masks = args.masks == nullptr ? nullptr : reinterpret_cast<std::uint8_t*>(masks.data());
@@ -147,7 +151,8 @@ inline constexpr Backend ptx_kernels = {
 template <class Activation>
 std::vector<NamedBackend> backends() {
   return {
-      {"ptx", &ptx_kernels<Activation, false>}, {"ptx_descending", &ptx_kernels<Activation, true>}};
+      {"ptx", &ptx_kernels<Activation, false>, true, false},
+      {"ptx_descending", &ptx_kernels<Activation, true>, true, true}};
 }
 
 #define TESTS_DEFINE(A, function, Module) \
