@@ -47,7 +47,7 @@ void run_checked(std::vector<Buffer> buffers, const Launch& launch) {
   launch();
   machine.buffers.clear();
   EXPECT_EQ(machine.faults.count, 0);
-  for (const std::string& fault : machine.faults.first) {
+  for (const std::string& fault : machine.faults.kinds) {
     ADD_FAILURE() << fault;
   }
 }

@@ -25,11 +25,11 @@ std::vector<Entry>& entries() {
 }
 
 void Machine::fault(const std::string& what) {
-  constexpr std::size_t kShown = 5;
-  if (faults.first.size() < kShown) {
-    faults.first.push_back(kernel + " " + what);
-  }
   ++faults.count;
+  const std::string text = kernel + " " + what;
+  if (std::find(faults.kinds.begin(), faults.kinds.end(), text) == faults.kinds.end()) {
+    faults.kinds.push_back(text);
+  }
 }
 
 Buffer* Machine::find(std::uintptr_t address, std::size_t size) {

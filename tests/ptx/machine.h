@@ -30,7 +30,7 @@ struct Buffer {
 
 /// What is wrong with the launches up to now.
 struct Faults {
-  std::vector<std::string> first; ///< some, in words
+  std::vector<std::string> kinds; ///< each once, in words
   std::size_t count = 0;
 };
 

@@ -11,7 +11,7 @@ def barrier_deleted(body):
 
 
 def access_misaligned(body):
-    return re.sub(r"(st\.global\.v4\.f32 \[%rd\d+)(\+\d+)?\]", r"\g<1>+4]", body.replace("\t", " "), count=1)
+    return re.sub(r"(ld\.global\.v4\.f32[^;]*\[%rd\d+)\]", r"\g<1>+4]", body, count=1)
 
 
 def index_off_by_one(body):

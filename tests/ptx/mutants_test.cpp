@@ -15,10 +15,11 @@ namespace {
 
 using linked_neurons::activation::PReLU;
 
-/// [outer][channels][inner]: several blocks, the last of them not full.
-constexpr std::int64_t kOuter = 6;
+/// [outer][channels][inner]: the last block of forward ends in its first vectors, and a block of
+/// backward has several rows of threads, whose sums are added.
+constexpr std::int64_t kOuter = 25;
 constexpr std::int64_t kChannels = 9;
-constexpr std::int64_t kInner = 100;
+constexpr std::int64_t kInner = 20;
 constexpr std::int64_t kNumel = kOuter * kChannels * kInner;
 
 template <class T>
@@ -87,7 +88,7 @@ Faults run_layer(Entry* mutant) {
 
 std::string text_of(const Faults& faults) {
   std::string text;
-  for (const std::string& each : faults.first) {
+  for (const std::string& each : faults.kinds) {
     text += each + "\n";
   }
   return text;
@@ -127,7 +128,7 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(
         Mutant{"barrier_deleted", "shared memory that another thread"},
         Mutant{"others_read", "shared memory that another thread"},
-        Mutant{"access_misaligned", "accesses output, not aligned to 16 bytes"},
+        Mutant{"access_misaligned", "accesses input, not aligned to 16 bytes"},
         Mutant{"index_off_by_one", "reads 16 bytes outside of all buffers"},
         Mutant{"double_write", "writes an element of output twice"},
         Mutant{"write_to_input", "writes to input"}),
