@@ -26,7 +26,8 @@ using ptx::Machine;
 inline constexpr std::int64_t kBlocks = 6;
 
 Buffer buffer(const char* name, const void* begin, std::size_t size, bool is_written) {
-  return {name, reinterpret_cast<std::uintptr_t>(begin), begin == nullptr ? 0 : size, is_written, {}};
+  return {
+      name, reinterpret_cast<std::uintptr_t>(begin), begin == nullptr ? 0 : size, is_written, {}};
 }
 
 template <class T, class Arguments>
@@ -65,8 +66,7 @@ void forward(const ForwardArguments& args, const ptx::Stream& stream) {
   buffers.push_back(buffer("input", args.input, size, false));
   buffers.push_back(buffer("output", args.output, 2 * size, true));
   buffers.push_back(buffer("masks", args.masks, mask_size, true));
-  run_checked(
-      std::move(buffers), [&] { ln::cuda::forward<Activation, T>(args, stream); });
+  run_checked(std::move(buffers), [&] { ln::cuda::forward<Activation, T>(args, stream); });
   if constexpr (Activation::saved == ln::Saved::masks) {
     std::vector<char> output(2 * size);
     // The words that have an element; the rest nobody writes.

@@ -5,6 +5,8 @@
 #include <linked_neurons/activation/number.h>
 
 #include <algorithm>
+#include <cfenv>
+#include <cmath>
 #include <limits>
 #include <string>
 #include <unordered_map>
@@ -64,7 +66,8 @@ const void* Machine::read(std::uintptr_t address, std::size_t size, std::uint32_
     fault("reads " + std::string(buffer->name) + " before the kernel before it is done");
   }
   if (buffer->is_written) {
-    const auto first = buffer->writers.begin() + static_cast<std::ptrdiff_t>(address - buffer->begin);
+    const auto first =
+        buffer->writers.begin() + static_cast<std::ptrdiff_t>(address - buffer->begin);
     if (std::any_of(first, first + static_cast<std::ptrdiff_t>(size), [writer](std::uint32_t by) {
           return by != 0 && by != writer;
         })) {
@@ -115,7 +118,8 @@ const void* Machine::read_shared(std::uint64_t offset, std::size_t size, std::ui
     } else if (word.writer != thread && word.written_at == now) {
       fault("reads shared memory that another thread wrote since the last barrier");
     }
-    word.reader = word.read_at == now && word.reader != thread && word.reader != 0 ? kSeveral : thread;
+    word.reader =
+        word.read_at == now && word.reader != thread && word.reader != 0 ? kSeveral : thread;
     word.read_at = now;
   }
   return reinterpret_cast<const char*>(shared_.data()) + offset;
@@ -184,7 +188,9 @@ Entry* find_entry(const void* kernel) {
 } // namespace
 
 void run(
-    const void* kernel, const linked_neurons::cuda::Grid& grid, const Stream& stream,
+    const void* kernel,
+    const linked_neurons::cuda::Grid& grid,
+    const Stream& stream,
     std::vector<Parameter> parameters) {
   Machine& machine = Machine::instance();
   Entry* entry = find_entry(kernel);
@@ -203,8 +209,11 @@ void run(
   for (Parameter& each : parameters) {
     places.push_back(reinterpret_cast<std::byte*>(each.data()));
     machine.parameters.push_back(
-        {"parameter", reinterpret_cast<std::uintptr_t>(each.data()), each.size() * sizeof(each[0]),
-         false, {}});
+        {"parameter",
+         reinterpret_cast<std::uintptr_t>(each.data()),
+         each.size() * sizeof(each[0]),
+         false,
+         {}});
   }
   for (Buffer& buffer : machine.buffers) {
     buffer.writers.assign(buffer.is_written ? buffer.size : 0, 0);
@@ -218,7 +227,8 @@ void run(
     block.run(stream.descending, [&] {
       const std::uint32_t thread = block.thread.x;
       const std::uint32_t number = at * host_device::Block::kThreads + thread + 1;
-      entry->run({thread, at % columns, at / columns, columns, rows, number}, nullptr, places.data());
+      entry->run(
+          {thread, at % columns, at / columns, columns, rows, number}, nullptr, places.data());
     });
   }
 }

@@ -1,4 +1,5 @@
-// Launches of kernels as nvcc has translated them, on the tests' fibres (tests/kernels/host_device.h).
+// Launches of kernels as nvcc has translated them, on the tests' fibres
+// (tests/kernels/host_device.h).
 #pragma once
 
 #include "../kernels/host_device.h"
@@ -35,7 +36,9 @@ Parameter parameter(const Type& value) {
 
 /// \param kernel as the host's compiler has it: its entry is that of the same mangled name.
 void run(
-    const void* kernel, const linked_neurons::cuda::Grid& grid, const Stream& stream,
+    const void* kernel,
+    const linked_neurons::cuda::Grid& grid,
+    const Stream& stream,
     std::vector<Parameter> parameters);
 
 template <class... Parameters, class... Arguments>
