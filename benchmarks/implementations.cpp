@@ -117,6 +117,18 @@ const std::vector<Implementation>& implementations() {
        by_value,
        [](const Inputs& in) { return F::lk_prelu(in.x, in.weight_pos, in.weight_neg, in.bias); }},
       {"lk_prelu",
+       "fused_input",
+       true,
+       by_value,
+       [](const Inputs& in) {
+         return F::lk_prelu(
+             in.x,
+             in.weight_pos,
+             in.weight_neg,
+             in.bias,
+             linked_neurons::LKPReLUOptions().keep_input(true));
+       }},
+      {"lk_prelu",
        "composed",
        true,
        by_value,
@@ -140,6 +152,13 @@ const std::vector<Implementation>& implementations() {
        by_value,
        [](const Inputs& in) { return F::lk_swish(in.x, in.bias); }},
       {"lk_swish",
+       "fused_input",
+       true,
+       by_value,
+       [](const Inputs& in) {
+         return F::lk_swish(in.x, in.bias, linked_neurons::LKSwishOptions().keep_input(true));
+       }},
+      {"lk_swish",
        "composed",
        true,
        by_value,
@@ -149,6 +168,13 @@ const std::vector<Implementation>& implementations() {
        true,
        by_value,
        [](const Inputs& in) { return F::lk_sin_cos(in.x, in.bias); }},
+      {"lk_sin_cos",
+       "fused_input",
+       true,
+       by_value,
+       [](const Inputs& in) {
+         return F::lk_sin_cos(in.x, in.bias, linked_neurons::LKSinCosOptions().keep_input(true));
+       }},
       {"lk_sin_cos",
        "composed",
        true,

@@ -16,14 +16,17 @@
 namespace benchmarks {
 namespace {
 
-enum class Pass { forward, backward, both };
+enum class Pass { forward, backward, both, replayed };
 
 struct Named {
   const char* name;
   Pass pass;
 };
-constexpr std::array<Named, 3> kPasses = {
-    {{"forward", Pass::forward}, {"backward", Pass::backward}, {"forward_backward", Pass::both}}};
+constexpr std::array<Named, 4> kPasses = {
+    {{"forward", Pass::forward},
+     {"backward", Pass::backward},
+     {"forward_backward", Pass::both},
+     {"forward_backward_graph", Pass::replayed}}}; // as one CUDA graph
 
 struct ElementType {
   const char* name;
@@ -92,6 +95,7 @@ void run(
     call = [&] { return grad({y}, leaves, {grad_y}, true, false, true); };
     break;
   case Pass::both:
+  case Pass::replayed:
     call = [&] { return grad({forward()}, leaves, {grad_y}, false, false, true); };
     break;
   }
@@ -104,7 +108,7 @@ void run(
   state.counters["kept_bytes"] = static_cast<double>(kept_bytes(implementation, inputs));
   const std::int64_t floor = (pass != Pass::backward ? implementation.floor.forward(inputs.x) : 0) +
                              (pass != Pass::forward ? implementation.floor.backward(inputs.x) : 0);
-  const double seconds = session.measure(state, call);
+  const double seconds = session.measure(state, pass == Pass::replayed ? captured(call) : call);
   state.counters["floor_bytes"] = static_cast<double>(floor);
   state.counters["copy_percent"] = 100 * session.clock.copy_seconds(floor) / seconds;
 }
@@ -130,12 +134,16 @@ void append_cases(
     const std::vector<std::int64_t>& sizes,
     const ElementType& type,
     at::MemoryFormat format,
+    at::Device device,
     bool linked_only,
     bool brief) {
   const char* layout = sizes.size() == 2                        ? "nc"
                        : format == at::MemoryFormat::Contiguous ? "nchw"
                                                                 : "nhwc";
   for (const auto& [pass_name, pass] : kPasses) {
+    if (pass == Pass::replayed && !device.is_cuda()) {
+      continue;
+    }
     for (const Implementation& implementation : implementations()) {
       if (linked_only && !implementation.linked) {
         continue;
@@ -173,9 +181,9 @@ std::vector<Case> make_cases(at::Device device) {
           continue;
         }
         const bool listed = brief && type.type == at::kFloat;
-        append_cases(cases, shape.sizes, type, format, false, listed);
+        append_cases(cases, shape.sizes, type, format, device, false, listed);
         // Half the channels: as wide as the others at the output.
-        append_cases(cases, half, type, format, true, listed);
+        append_cases(cases, half, type, format, device, true, listed);
       }
     }
   }

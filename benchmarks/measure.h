@@ -27,12 +27,20 @@ std::vector<std::pair<std::string, std::string>> describe(at::Device device);
 double median(std::vector<double> values);
 
 /// Times calls on one device: on the CPU by the wall clock; on a GPU by CUDA events on the current
-/// stream, with the L2 cache overwritten before each call.
+/// stream. There each call stands behind a long read of other memory: its tensors have left the L2
+/// cache, nothing that waits to be written back is left in it, and the host has enqueued all of the
+/// call, as a rule, before the device comes to it.
 class Clock {
  public:
   explicit Clock(at::Device device);
 
   double seconds(const Call& call);
+
+  /// Whether in the last call the device came to it before the host had enqueued all of it: then
+  /// the host's time may be in it. Never on the CPU.
+  bool device_waited() const {
+    return device_waited_;
+  }
 
   /// Seconds that LibTorch's copy_() takes to read and write `bytes` in all, so half of them each:
   /// a median. Measured anew when the size is another than the last one: implementations share a
@@ -41,7 +49,8 @@ class Clock {
 
  private:
   at::Device device_;
-  at::Tensor flush_;            ///< larger than the L2; undefined on the CPU
+  at::Tensor other_memory_; ///< many times the L2; undefined on the CPU
+  bool device_waited_ = false;
   std::int64_t copy_bytes_ = 0; ///< the last copy's
   double copy_seconds_ = 0;
 };

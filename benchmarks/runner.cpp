@@ -12,12 +12,21 @@ namespace benchmarks {
 double Session::measure(benchmark::State& state, const Call& call) {
   constexpr std::size_t kFewest = 5; // for a median to mean something, whatever the minimal time
   std::vector<double> samples;
+  std::size_t waits = 0;
+  const auto sample = [&] {
+    samples.push_back(clock.seconds(call));
+    waits += clock.device_waited() ? 1 : 0;
+  };
   clock.seconds(call); // a first call finds caches cold and memory unmapped
   for (auto _ : state) {
-    samples.push_back(clock.seconds(call));
+    sample();
   }
   while (samples.size() < kFewest) {
-    samples.push_back(clock.seconds(call));
+    sample();
+  }
+  if (device.is_cuda()) {
+    state.counters["waited_percent"] =
+        100 * static_cast<double>(waits) / static_cast<double>(samples.size());
   }
   const double result = median(samples);
   // Google Benchmark adds up what it is told and divides by the iterations.

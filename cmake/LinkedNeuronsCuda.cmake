@@ -139,9 +139,11 @@ endfunction()
 linked_neurons_add_cuda_sources(target file.cu...)
 
 Compiles the files with nvcc, with the target's definitions and include folders, and adds them to it:
-the CUDA kernels of a program's own activations. Where the kernels are off it does nothing, and the
-program takes the composed path. LINKED_NEURONS_NVCC_FLAGS is a list of further flags; --use_fast_math,
-of which no header can tell, is refused.
+the CUDA kernels of a program's own activations. A static or an object library hands what is compiled on
+to the programs and shared libraries that link it: nothing refers to it by name, so in an archive no
+linker would look for it. Where the kernels are off the function does nothing, and the program takes the
+composed path. LINKED_NEURONS_NVCC_FLAGS is a list of further flags; --use_fast_math, of which no header
+can tell, is refused.
 ]]
 function(linked_neurons_add_cuda_sources target)
   if("${LINKED_NEURONS_NVCC_FLAGS}" MATCHES "use_fast_math")
@@ -151,6 +153,7 @@ function(linked_neurons_add_cuda_sources target)
   if(NOT TARGET linked_neurons_cuda)
     return()
   endif()
+  get_target_property(type ${target} TYPE)
   get_target_property(nvcc linked_neurons_cuda LINKED_NEURONS_NVCC)
   set(system "$<TARGET_PROPERTY:linked_neurons::torch,INTERFACE_INCLUDE_DIRECTORIES>")
   set(folders "$<TARGET_PROPERTY:${target},INCLUDE_DIRECTORIES>")
@@ -173,8 +176,14 @@ function(linked_neurons_add_cuda_sources target)
       DEPFILE "${object}.d"
       COMMENT "Compiling ${name} for ${target} with nvcc"
       COMMAND_EXPAND_LISTS VERBATIM)
-    set_source_files_properties("${object}" PROPERTIES EXTERNAL_OBJECT TRUE GENERATED TRUE)
+    set_source_files_properties("${object}" PROPERTIES GENERATED TRUE)
     target_sources(${target} PRIVATE "${object}")
+    if(type MATCHES "^(STATIC|OBJECT)_LIBRARY$")
+      set_source_files_properties("${object}" PROPERTIES HEADER_FILE_ONLY TRUE) # made, and not archived
+      set_property(TARGET ${target} APPEND PROPERTY INTERFACE_LINK_LIBRARIES "${object}" linked_neurons::cudart)
+    else()
+      set_source_files_properties("${object}" PROPERTIES EXTERNAL_OBJECT TRUE)
+    endif()
   endforeach()
   # The property, since a target takes target_link_libraries with or without PRIVATE, but not both.
   set_property(TARGET ${target} APPEND PROPERTY LINK_LIBRARIES linked_neurons::cudart)

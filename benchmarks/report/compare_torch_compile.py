@@ -11,8 +11,9 @@ the samples.
 
 On the CPU a sample is as many calls as take 10 ms, wall time, behind one that is not timed: the
 rivals' tensors have left the caches full of themselves. The allocator is settled before the first
-tensor (the library's settle_allocator.h). On a GPU a sample is one call between two CUDA events,
-the L2 overwritten before it.
+tensor (the library's settle_allocator.h). On a GPU a sample is one call between two CUDA events, behind
+a long read of other memory, as in measure.h: `waited_percent` of the samples may have the host's time
+in them, since the device came to them before all was enqueued.
 
 Inductor needs a C++ compiler and Python's headers (Debian's g++ and python3-dev).
 """
@@ -51,6 +52,7 @@ SHAPES = {"cpu": ("8x64x28x28", "32x64x56x56"),
 LARGE = {"cpu": ("256x64x56x56",), "cuda": ()}
 BATCHES = {"cpu": (1, 256, 28, 28), "cuda": (64, 256, 56, 56)}
 LEAST_SAMPLE = 0.010  # seconds; CPU
+CACHES = 16  # of a GPU's L2, as much other memory is read
 
 
 class Clock:
@@ -58,17 +60,19 @@ class Clock:
 
     def __init__(self, device):
         self.is_cuda = device == "cuda"
+        self.waited = False
         if self.is_cuda:
             cache = torch.cuda.get_device_properties(0).L2_cache_size
-            self.flush = torch.empty(2 * cache, dtype=torch.uint8, device=device)
+            self.other_memory = torch.ones(CACHES * cache // 4, device=device)
 
     def sample(self, call, count):
         if self.is_cuda:
             start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-            self.flush.zero_()
+            self.other_memory.sum()
             start.record()
             call()
             end.record()
+            self.waited = start.query()
             end.synchronize()
             return start.elapsed_time(end) * 1e3
         call()
@@ -87,15 +91,21 @@ class Clock:
             call()
         counts = {name: self.count(call) for name, call in calls.items()}
         samples = {name: [] for name in calls}
+        waits = dict.fromkeys(calls, 0)
         end = time.monotonic() + seconds
         gc.collect()
         gc.disable()
         while time.monotonic() < end or len(next(iter(samples.values()))) < 5:
             for name, call in calls.items():
                 samples[name].append(self.sample(call, counts[name]))
+                waits[name] += self.waited
         gc.enable()
-        return {name: {"real_time": statistics.median(each), "time_unit": "us", "samples": len(each)}
-                for name, each in samples.items()}
+        medians = {name: {"real_time": statistics.median(each), "time_unit": "us", "samples": len(each)}
+                   for name, each in samples.items()}
+        if self.is_cuda:
+            for name, result in medians.items():
+                result["waited_percent"] = 100 * waits[name] / result["samples"]
+        return medians
 
 
 def operator(layer):

@@ -17,7 +17,7 @@ from layer_tables import layer_sections
 from network_tables import network_sections
 from readme import readme_lines
 from runs import Run
-from tables import table
+from tables import number, table
 
 BEGIN = "<!-- benchmarks:begin -->"
 END = "<!-- benchmarks:end -->"
@@ -47,6 +47,9 @@ def page(runs, plots):
         lines += [f"## {run.path.name}", ""]
         facts = [[name, str(run.facts[key])] for key, name in FACTS.items() if key in run.facts]
         lines += table(["", ""], facts, 2)
+        if run.steps:
+            cells = [[step["name"], step["result"], number(step["seconds"])] for step in run.steps]
+            lines += ["### Steps", ""] + table(["step", "result", "s"], cells, 2)
         lines += layer_sections(run) + network_sections(run, runs)
         if run.failed:
             lines += ["### Failed", ""] + table(["case", "why"], run.failed.items(), 2)

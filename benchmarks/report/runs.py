@@ -116,6 +116,7 @@ class Run:
             raise ValueError(f"{path}: expected a file of Google Benchmark's kind, from "
                              "--benchmark_out, or from compare_torch_compile.py's --output")
         self.facts = data["context"]
+        self.steps = data.get("steps", [])  # of tests/device/device.py
         self.failed = {}
         repeated = defaultdict(list)
         # In the program's order, in which random interleaving does not leave them.

@@ -4,11 +4,12 @@ from activations import STRUCTS
 
 TITLES = {
     "eight_conv": "eight convolutions", "thirty_two_conv": "32 convolutions", "allcnn": "AllCNN", "resnet50": "ResNet-50",
-    "forward_backward": "forward + backward", "nchw": "contiguous", "nhwc": "channels last",
+    "forward_backward": "forward + backward", "forward_backward_graph": "forward + backward as a CUDA graph",
+    "nchw": "contiguous", "nhwc": "channels last",
     "composed_cat": "composed, cat first", "compiled": "torch.compile",
 }
 # What follows `fused` in a variant's name.
-OURS = {"output": "keeping its output", "bias": "with bias", "joint": "keeping only z", "compiled": "inside torch.compile"}
+OURS = {"output": "keeping its output", "input": "keeping its input", "bias": "with bias", "joint": "keeping only z", "compiled": "inside torch.compile"}
 
 
 def title(name):

@@ -69,7 +69,14 @@ function(linked_neurons_pypi_torch)
     return()
   endif()
   set(environment "${LINKED_NEURONS_PYPI_DIR}/torch-${LINKED_NEURONS_TORCH_VERSION}")
-  _linked_neurons_pip("${environment}" problem torch==${LINKED_NEURONS_TORCH_VERSION})
+  set(options "")
+  if(CMAKE_CROSSCOMPILING)
+    # Its libraries alone: this machine's Python cannot run it.
+    string(APPEND environment "-${CMAKE_SYSTEM_PROCESSOR}")
+    set(options --target "${environment}/lib/python3/site-packages" --no-deps --only-binary=:all:
+        --platform manylinux_2_28_${CMAKE_SYSTEM_PROCESSOR})
+  endif()
+  _linked_neurons_pip("${environment}" problem torch==${LINKED_NEURONS_TORCH_VERSION} ${options})
   if(problem)
     message(FATAL_ERROR "linked_neurons: LibTorch could not be had: ${problem}.\n"
                         "Name the folder of a local copy in CMAKE_PREFIX_PATH, or install Debian's package "

@@ -59,15 +59,21 @@ class FunctionOf {
         ": expected a bias beside the input, since the options are a layer's with a bias of ",
         options.layer_bias(),
         " channels, got none");
-    bool keep_output = false;
+    auto keep = options.keep_input() ? detail::Keep::input : detail::Keep::saved;
     if constexpr (!Activation::has_weight) {
-      keep_output = options.keep_output();
+      if (options.keep_output()) {
+        TORCH_CHECK(
+            !options.keep_input(),
+            Activation::name,
+            ": expected keep_output or keep_input to be true, got both");
+        keep = detail::Keep::output;
+      }
     }
     detail::Parameters parameters{{weight...}, bias};
     if constexpr (Activation::has_number) {
       parameters.number = options.number_of_activation();
     }
-    return detail::linked<Activation>(input, parameters, options.dim(), keep_output);
+    return detail::linked<Activation>(input, parameters, options.dim(), keep);
   }
 
   /// The same with default options. (A template, so that `{}` in place of `bias` are options.)

@@ -155,6 +155,9 @@ class LinkedImpl : public torch::nn::Cloneable<LinkedImpl<Activation>> {
         stream << ", keep_output=true";
       }
     }
+    if (options.keep_input()) {
+      stream << ", keep_input=true";
+    }
     stream << ")";
   }
 

@@ -1,5 +1,6 @@
 // The backends that the tests run: every CPU target of this processor, and the CUDA kernels
-// executed on the host. Compiled once, in backends.cpp, for all test programs.
+// executed on the host. Compiled once, in host_kernels.cpp and
+// cpu_backends.cpp, for all test programs.
 #pragma once
 
 #include "every_activation.h"
@@ -21,13 +22,27 @@ struct NamedBackend {
   bool is_descending = false; ///< in descending order of blocks and threads
 };
 
-/// The CUDA kernels first, in ascending and in descending order of blocks and threads.
+/// The CUDA kernels, executed on the host in ascending and in descending order of blocks and
+/// threads.
 template <class Activation>
-std::vector<NamedBackend> backends();
+std::vector<NamedBackend> host_kernels();
 
-#define TESTS_DECLARE(A, function, Module) \
-  extern template std::vector<NamedBackend> backends<ln::activation::A>();
+/// The loops, compiled for each target that this processor has.
+template <class Activation>
+std::vector<NamedBackend> cpu_backends();
+
+#define TESTS_DECLARE(A, function, Module)                                     \
+  extern template std::vector<NamedBackend> host_kernels<ln::activation::A>(); \
+  extern template std::vector<NamedBackend> cpu_backends<ln::activation::A>();
 TESTS_FOR_EVERY_ACTIVATION(TESTS_DECLARE)
 #undef TESTS_DECLARE
+
+template <class Activation>
+std::vector<NamedBackend> backends() {
+  std::vector<NamedBackend> all = host_kernels<Activation>();
+  const std::vector<NamedBackend> others = cpu_backends<Activation>();
+  all.insert(all.end(), others.begin(), others.end());
+  return all;
+}
 
 } // namespace tests

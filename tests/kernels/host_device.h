@@ -167,7 +167,7 @@ class Block {
 
 /// In place of a CUDA stream.
 struct Stream {
-  bool descending = false; ///< order of blocks and threads; elements are then counted in 64 bits
+  bool descending = false; ///< order of elements and threads; elements are then counted in 64 bits
 };
 
 } // namespace host_device
@@ -181,8 +181,18 @@ inline void __syncthreads() {
 
 namespace linked_neurons::cuda {
 
+inline bool wants_descending_blocks(const host_device::Stream& stream) {
+  return stream.descending;
+}
+
 inline bool wants_wide_index(const host_device::Stream& stream) {
   return stream.descending;
+}
+
+/// As of a device of a few multiprocessors.
+template <class Kernel>
+std::int64_t resident_blocks(Kernel /*kernel*/, const host_device::Stream& /*stream*/) {
+  return 6;
 }
 
 template <class Kernel, class Grid, class... Arguments>
@@ -197,6 +207,16 @@ void launch(
     blockIdx = {block % static_cast<unsigned>(grid.x), block / static_cast<unsigned>(grid.x)};
     host_device::Block::instance().run(stream.descending, [&] { kernel(arguments...); });
   }
+}
+
+/// Kernels run one after another.
+template <class Kernel, class Grid, class... Arguments>
+void launch_next(
+    Kernel kernel,
+    const Grid& grid,
+    const host_device::Stream& stream,
+    const Arguments&... arguments) {
+  launch(kernel, grid, stream, arguments...);
 }
 
 } // namespace linked_neurons::cuda

@@ -27,8 +27,7 @@ TEST_P(EveryLayer, KeepsNoMoreThanItSays) {
   const Layer& layer = GetParam();
   const bool keeps_input = layer.saved == ln::Saved::input;
   for (const bool weights_differentiated : {false, true}) {
-    const bool saves_output =
-        layer.saved == ln::Saved::output || (layer.has_weight && weights_differentiated);
+    const bool saves_output = layer.keeps_output(weights_differentiated);
     const Tensor leaf = torch::randn({4, 8, 16, 16}).requires_grad_();
     const Parameters parameters =
         layer.parameters(leaf, 1, at::TensorOptions().requires_grad(weights_differentiated));
@@ -82,10 +81,8 @@ TEST_P(EveryLayer, NoticesAChangeOfWhatBackwardReads) {
         y.mul_(-3);
         expected = expected * -3;
       }
-      const bool is_read =
-          changed == Changed::input
-              ? layer.saved == ln::Saved::input
-              : layer.saved == ln::Saved::output || (layer.has_weight && weights_differentiated);
+      const bool is_read = changed == Changed::input ? layer.saved == ln::Saved::input
+                                                     : layer.keeps_output(weights_differentiated);
       if (!is_read) {
         const Tensor arriving = torch::randn_like(y);
         EXPECT_TRUE(grad({y}, {leaf}, {arriving})[0].allclose(

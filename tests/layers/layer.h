@@ -12,9 +12,9 @@
 namespace tests {
 
 struct Layer {
-  const char* name; ///< what its messages start with
-  ln::Saved saved;
-  bool keeps_output; ///< whether that is the option's doing
+  const char* name;      ///< what its messages start with
+  ln::Saved saved;       ///< by the activation, or as the option says
+  ln::detail::Keep keep; ///< the option
   bool has_weight, has_bias;
   Contract contract; ///< kept by the library's own activations
   Tensor (*fused)(const Tensor& x, const Parameters& parameters, std::int64_t dim);
@@ -24,8 +24,13 @@ struct Layer {
   torch::autograd::variable_list (*saved_by)(const Tensor& y);
 
   std::string label() const {
-    return std::string(name) + (keeps_output ? "_from_output" : "") +
-           (has_bias ? "_with_bias" : "");
+    const char* const by_option[] = {"", "_from_output", "_from_input"};
+    return std::string(name) + by_option[static_cast<int>(keep)] + (has_bias ? "_with_bias" : "");
+  }
+
+  bool keeps_output(bool weights_differentiated) const {
+    return saved == ln::Saved::output ||
+           (saved == ln::Saved::masks && has_weight && weights_differentiated);
   }
 
   /// Weights that tell the halves apart and a bias that tells channels apart, where it has
@@ -55,25 +60,29 @@ struct Layer {
   }
 };
 
-template <class Activation, bool kKeepOutput = false>
+template <class Activation, ln::detail::Keep kKeep = ln::detail::Keep::saved>
 Layer layer(bool has_bias) {
+  using ln::detail::Keep;
   return {
       Activation::name,
-      kKeepOutput ? ln::Saved::output : Activation::saved,
-      kKeepOutput,
+      kKeep == Keep::output  ? ln::Saved::output
+      : kKeep == Keep::input ? ln::Saved::input
+                             : Activation::saved,
+      kKeep,
       Activation::has_weight,
       has_bias,
       contract_of<Activation>(),
       [](const Tensor& x, const Parameters& parameters, std::int64_t dim) {
         const auto& [weight, bias] = parameters;
+        ln::functional::FuncOptionsOf<Activation> options(dim);
+        options.keep_input(kKeep == Keep::input);
         if constexpr (Activation::has_number) {
-          ln::functional::FuncOptionsOf<Activation> options(dim);
           options.number_of_activation() = kNumber<Activation>;
-          return ln::functional::linked<Activation>(x, bias, options);
-        } else if constexpr (Activation::has_weight) {
-          return ln::functional::linked<Activation>(x, weight.pos, weight.neg, bias, dim);
+        }
+        if constexpr (Activation::has_weight) {
+          return ln::functional::linked<Activation>(x, weight.pos, weight.neg, bias, options);
         } else {
-          const auto options = ln::functional::LinkedFuncOptions(dim).keep_output(kKeepOutput);
+          options.keep_output(kKeep == Keep::output);
           return ln::functional::linked<Activation>(x, bias, options);
         }
       },
@@ -91,16 +100,19 @@ template <class Activation>
 void append_layers(std::vector<Layer>& all, bool has_bias) {
   all.push_back(layer<Activation>(has_bias));
   if (Activation::output_tells_masks) {
-    all.push_back(layer<Activation, true>(has_bias));
+    all.push_back(layer<Activation, ln::detail::Keep::output>(has_bias));
   }
 }
 
 #define TESTS_LAYER(A, function, Module) append_layers<ln::activation::A>(all, has_bias);
+#define TESTS_LAYER_FROM_INPUT(A, function, Module) \
+  all.push_back(layer<ln::activation::A, ln::detail::Keep::input>(true));
 inline const std::vector<Layer> kLibraryLayers = [] {
   std::vector<Layer> all;
   for (const bool has_bias : {false, true}) {
     LINKED_NEURONS_FOR_ALL_ACTIVATIONS(TESTS_LAYER)
   }
+  LINKED_NEURONS_FOR_ALL_ACTIVATIONS(TESTS_LAYER_FROM_INPUT)
   return all;
 }();
 
@@ -110,8 +122,10 @@ inline const std::vector<Layer> kBuiltInLayers = [] {
   for (const bool has_bias : {false, true}) {
     TESTS_FOR_EVERY_ACTIVATION(TESTS_LAYER)
   }
+  LINKED_NEURONS_FOR_ALL_ACTIVATIONS(TESTS_LAYER_FROM_INPUT)
   return all;
 }();
 #undef TESTS_LAYER
+#undef TESTS_LAYER_FROM_INPUT
 
 } // namespace tests

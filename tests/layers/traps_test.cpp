@@ -215,6 +215,36 @@ TEST(Traps, KeepOutputIsKept) {
   EXPECT_TRUE(keeps_output(ln::LKReLU(ln::LKReLUOptions().keep_output(true))(x)));
 }
 
+/// A function that is given a layer's options, and the layer.
+template <class Activation>
+void expect_input_kept() {
+  const Tensor x = torch::randn({2, 64}).requires_grad_();
+  using Node = ln::detail::LinkedBackward<Activation>;
+  const auto keeps_input = [&](const Tensor& y) {
+    return dynamic_cast<Node&>(*y.grad_fn()).saved_variables()[0].is_same(x);
+  };
+  const auto options = ln::OptionsOf<Activation>().keep_input(true);
+  ln::Linked<Activation> layer(options);
+  EXPECT_TRUE(keeps_input(layer->forward(x)));
+  EXPECT_FALSE(keeps_input(ln::Linked<Activation>()->forward(x)));
+  if constexpr (Activation::has_weight) {
+    EXPECT_TRUE(keeps_input(
+        F::linked<Activation>(x, layer->weight_pos, layer->weight_neg, layer->options)));
+  } else {
+    EXPECT_TRUE(keeps_input(F::linked<Activation>(x, options)));
+  }
+}
+
+TEST(Traps, KeepInputIsKept) {
+#define TESTS_KEPT(A, function, Module) expect_input_kept<ln::activation::A>();
+  LINKED_NEURONS_FOR_ALL_ACTIVATIONS(TESTS_KEPT)
+#undef TESTS_KEPT
+  const Tensor x = torch::randn({2, 64});
+  expect_error(
+      [&] { F::lk_relu(x, ln::LKReLUOptions().keep_output(true).keep_input(true)); },
+      "lk_relu: expected keep_output or keep_input to be true, got both");
+}
+
 TEST(Traps, ModulesSayTheirNames) {
   const auto name = [](const auto& layer) { return layer->name(); };
   EXPECT_EQ(name(torch::nn::ReLU()), "torch::nn::ReLUImpl");
@@ -237,6 +267,8 @@ TEST(Traps, ModulesPrintWhatIsSet) {
   EXPECT_EQ(
       text(ln::LKReLUOptions().bias(3).keep_output(true)),
       "linked_neurons::LKReLU(dim=1, bias=3, keep_output=true)");
+  EXPECT_EQ(
+      text(ln::LKReLUOptions().keep_input(true)), "linked_neurons::LKReLU(dim=1, keep_input=true)");
 }
 
 TEST(Traps, SiLUIsSwish) {

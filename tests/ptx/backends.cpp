@@ -22,9 +22,6 @@ using ln::detail::ForwardArguments;
 using ptx::Buffer;
 using ptx::Machine;
 
-/// As many blocks as a device of a few multiprocessors would get.
-inline constexpr std::int64_t kBlocks = 6;
-
 Buffer buffer(const char* name, const void* begin, std::size_t size, bool is_written) {
   return {
       name, reinterpret_cast<std::uintptr_t>(begin), begin == nullptr ? 0 : size, is_written, {}};
@@ -106,9 +103,8 @@ void backward(const BackwardArguments& args, const ptx::Stream& stream) {
         buffer("partial sums", partial.data(), numel * sizeof(C), true));
     return partial.data();
   };
-  run_checked(std::move(buffers), [&] {
-    ln::cuda::backward<Activation, T>(args, kBlocks, workspace, stream);
-  });
+  run_checked(
+      std::move(buffers), [&] { ln::cuda::backward<Activation, T>(args, workspace, stream); });
   if constexpr (Activation::saved == ln::Saved::masks) {
     std::vector<char> grad_input(size);
     BackwardArguments again = args;
@@ -116,7 +112,7 @@ void backward(const BackwardArguments& args, const ptx::Stream& stream) {
     again.grad_weight = {};
     again.grad_bias = nullptr;
     if (args.grad_weight.pos == nullptr) { // else there may be no masks, and no output
-      ln::cuda::backward<Activation, T>(again, kBlocks, workspace, host_device::Stream{});
+      ln::cuda::backward<Activation, T>(again, workspace, host_device::Stream{});
       expect_same_bytes(grad_input, args.grad_input, "gradient of the input");
     }
   }
@@ -149,14 +145,21 @@ inline constexpr Backend ptx_kernels = {
 } // namespace
 
 template <class Activation>
-std::vector<NamedBackend> backends() {
+std::vector<NamedBackend> host_kernels() {
   return {
       {"ptx", &ptx_kernels<Activation, false>, true, false},
       {"ptx_descending", &ptx_kernels<Activation, true>, true, true}};
 }
 
-#define TESTS_DEFINE(A, function, Module) \
-  template std::vector<NamedBackend> backends<ln::activation::A>();
+/// The loops are for the other programs.
+template <class Activation>
+std::vector<NamedBackend> cpu_backends() {
+  return {};
+}
+
+#define TESTS_DEFINE(A, function, Module)                               \
+  template std::vector<NamedBackend> host_kernels<ln::activation::A>(); \
+  template std::vector<NamedBackend> cpu_backends<ln::activation::A>();
 TESTS_FOR_EVERY_ACTIVATION(TESTS_DEFINE)
 
 } // namespace tests

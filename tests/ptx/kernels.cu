@@ -12,8 +12,8 @@ void use_kernels() {
     return static_cast<opmath_type<T>*>(nullptr);
   };
   forward<Activation, T>(ForwardArguments{}, Stream{});
-  backward<Activation, T>(BackwardArguments{}, 1, workspace, Stream{});
-  backward<detail::FromInput<Activation>, T>(BackwardArguments{}, 1, workspace, Stream{});
+  backward<Activation, T>(BackwardArguments{}, workspace, Stream{});
+  backward<detail::FromInput<Activation>, T>(BackwardArguments{}, workspace, Stream{});
 }
 
 template void use_kernels<activation::LINKED_NEURONS_PTX_ACTIVATION, double>();

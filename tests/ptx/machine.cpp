@@ -187,7 +187,7 @@ Entry* find_entry(const void* kernel) {
 
 } // namespace
 
-void run(
+bool run(
     const void* kernel,
     const linked_neurons::cuda::Grid& grid,
     const Stream& stream,
@@ -198,8 +198,7 @@ void run(
     entry = stream.mutant;
   }
   if (entry == nullptr) {
-    machine.fault("a kernel is launched that is not among those translated");
-    return;
+    return false;
   }
   ++entry->launches;
   machine.kernel = entry->name;
@@ -231,6 +230,7 @@ void run(
           {thread, at % columns, at / columns, columns, rows, number}, nullptr, places.data());
     });
   }
+  return true;
 }
 
 namespace {

@@ -82,7 +82,7 @@ Faults run_layer(Entry* mutant) {
     machine.buffers.push_back(buffer_of("partial sums", partial, true));
     return partial.data();
   };
-  linked_neurons::cuda::backward<PReLU, float>(backward, 4, workspace, stream);
+  linked_neurons::cuda::backward<PReLU, float>(backward, workspace, stream);
   return machine.faults;
 }
 
@@ -129,7 +129,7 @@ INSTANTIATE_TEST_SUITE_P(
         Mutant{"barrier_deleted", "shared memory that another thread"},
         Mutant{"others_read", "shared memory that another thread"},
         Mutant{"access_misaligned", "accesses input, not aligned to 16 bytes"},
-        Mutant{"index_off_by_one", "reads 16 bytes outside of all buffers"},
+        Mutant{"index_off_by_one", "bytes outside of all buffers"},
         Mutant{"double_write", "writes an element of output twice"},
         Mutant{"write_to_input", "writes to input"}),
     [](const auto& info) { return std::string(info.param.name); });

@@ -22,6 +22,16 @@ inline bool wants_wide_index(const Stream& stream) {
   return stream.wide;
 }
 
+inline bool wants_descending_blocks(const Stream& stream) {
+  return stream.descending;
+}
+
+/// As of a device of a few multiprocessors.
+template <class Kernel>
+std::int64_t resident_blocks(Kernel /*kernel*/, const Stream& /*stream*/) {
+  return 6;
+}
+
 struct alignas(16) Lane {
   std::byte bytes[16];
 };
@@ -35,7 +45,8 @@ Parameter parameter(const Type& value) {
 }
 
 /// \param kernel as the host's compiler has it: its entry is that of the same mangled name.
-void run(
+/// \return false if it has none.
+bool run(
     const void* kernel,
     const linked_neurons::cuda::Grid& grid,
     const Stream& stream,
@@ -47,7 +58,21 @@ void launch(
     const linked_neurons::cuda::Grid& grid,
     const Stream& stream,
     const Arguments&... arguments) {
-  run(reinterpret_cast<const void*>(kernel), grid, stream, {parameter<Parameters>(arguments)...});
+  const auto* const address = reinterpret_cast<const void*>(kernel);
+  if (!run(address, grid, stream, {parameter<Parameters>(arguments)...})) {
+    linked_neurons::cuda::launch(
+        kernel, grid, host_device::Stream{stream.descending}, arguments...);
+  }
+}
+
+/// Kernels run one after another; whether this one waits before it accesses memory is checked.
+template <class... Parameters, class... Arguments>
+void launch_next(
+    void (*kernel)(Parameters...),
+    const linked_neurons::cuda::Grid& grid,
+    const Stream& stream,
+    const Arguments&... arguments) {
+  launch(kernel, grid, stream, arguments...);
 }
 
 } // namespace tests::ptx

@@ -18,7 +18,7 @@ struct Swish : Activation {
     const T m = bounded_for_decay(magnitude);
     const auto e = decay(m);
     // |z| * sigmoid(-|z|), sigmoid(-|z|) = e^-|z| / (1 + e^-|z|), but for the factor e.low
-    const T lowered = m * e.raised / (1 + e.raised * e.low);
+    const T lowered = quotient<T>(m * e.raised, 1 + e.raised * e.low);
     const auto zero = constant<T>(0);
     // Since sigmoid(z) + sigmoid(-z) = 1; each half is a maximum less a product, one instruction.
     return {
@@ -35,7 +35,8 @@ struct Swish : Activation {
     const T lower = where(is_pos, output.neg, output.pos);
     const T m = upper - lower;
     const auto is_near = m < kNear;
-    const T s = where(is_near, sigmoid_near_0(m), -lower / where(is_near, constant<T>(1), m));
+    const T s =
+        where(is_near, sigmoid_near_0(m), quotient<T>(-lower, where(is_near, constant<T>(1), m)));
     // g'(-|z|), for grad.pos * g'(z) - grad.neg * g'(-z) in fewer steps, since g'(z) + g'(-z) = 1.
     const T slope = s * (1 - upper);
     return where(is_pos, grad.pos, -grad.neg) +

@@ -27,17 +27,39 @@ template <class T>
 using MaskWord = std::conditional_t<kVectorSize<T> == 8, std::uint16_t, std::uint8_t>;
 
 /// A vector in registers; in memory it is read and written 16 bytes at a time.
-template <class T, int N = kVectorSize<T>>
+template <class T, int N = kVectorSize<T>, class = void>
 struct alignas(sizeof(T) * N < 16 ? sizeof(T) * N : 16) AlignedVector {
   T val[N];
+
+  LINKED_NEURONS_FN T get(int i) const {
+    return val[i];
+  }
+  LINKED_NEURONS_FN void set(int i, T value) {
+    val[i] = value;
+  }
+};
+
+/// 16-bit elements stay two in a register until they are used: each in its own, they would fill so
+/// many that loads wait for earlier ones.
+template <class T, int N>
+struct alignas(16) AlignedVector<T, N, std::enable_if_t<sizeof(T) == 2>> {
+  std::uint32_t pairs[N / 2];
+
+  LINKED_NEURONS_FN T get(int i) const {
+    return {static_cast<std::uint16_t>(pairs[i / 2] >> (16 * (i % 2)))};
+  }
+  LINKED_NEURONS_FN void set(int i, T value) {
+    const int shift = 16 * (i % 2);
+    pairs[i / 2] = (pairs[i / 2] & ~(0xffffU << shift)) | (std::uint32_t{value.bits} << shift);
+  }
 };
 
 template <int N, class T>
 LINKED_NEURONS_FN AlignedVector<T, N> filled(T value) {
-  AlignedVector<T, N> vector;
+  AlignedVector<T, N> vector = {};
   LINKED_NEURONS_UNROLL
   for (int i = 0; i < N; ++i) {
-    vector.val[i] = value;
+    vector.set(i, value);
   }
   return vector;
 }
@@ -51,6 +73,11 @@ struct Rows {
 
   LINKED_NEURONS_FN Index offset(Index element) const {
     return element + row.divisor * row.divide(element);
+  }
+
+  /// `element`, or the last one in place of those behind it.
+  LINKED_NEURONS_FN Index clamped(Index element) const {
+    return element < numel ? element : numel - 1;
   }
 };
 
@@ -85,7 +112,8 @@ struct Vectorized {
   }
 };
 
-/// Memory of any alignment, rows of any length: an element at a time.
+/// Memory of any alignment, rows of any length: an element at a time. In place of elements behind
+/// the last, which are not written, the last is read: a condition would have loads wait for it.
 template <class T, class Index>
 struct PerElement {
   LINKED_NEURONS_FN static int place_in_vector(Index first) {
@@ -97,9 +125,7 @@ struct PerElement {
     AlignedVector<T> vector = {};
     LINKED_NEURONS_UNROLL
     for (int i = 0; i < kVectorSize<T>; ++i) {
-      if (first + i < rows.numel) {
-        vector.val[i] = static_cast<const T*>(base)[first + i];
-      }
+      vector.set(i, static_cast<const T*>(base)[rows.clamped(first + i)]);
     }
     return vector;
   }
@@ -109,7 +135,7 @@ struct PerElement {
     LINKED_NEURONS_UNROLL
     for (int i = 0; i < kVectorSize<T>; ++i) {
       if (first + i < rows.numel) {
-        static_cast<T*>(base)[first + i] = vector.val[i];
+        static_cast<T*>(base)[first + i] = vector.get(i);
       }
     }
   }
@@ -119,11 +145,9 @@ struct PerElement {
     Pair<AlignedVector<T>> halves = {};
     LINKED_NEURONS_UNROLL
     for (int i = 0; i < kVectorSize<T>; ++i) {
-      if (first + i < rows.numel) {
-        const Index offset = rows.offset(first + i);
-        halves.pos.val[i] = static_cast<const T*>(base)[offset];
-        halves.neg.val[i] = static_cast<const T*>(base)[offset + rows.row.divisor];
-      }
+      const Index offset = rows.offset(rows.clamped(first + i));
+      halves.pos.set(i, static_cast<const T*>(base)[offset]);
+      halves.neg.set(i, static_cast<const T*>(base)[offset + rows.row.divisor]);
     }
     return halves;
   }
@@ -134,8 +158,8 @@ struct PerElement {
     for (int i = 0; i < kVectorSize<T>; ++i) {
       if (first + i < rows.numel) {
         const Index offset = rows.offset(first + i);
-        static_cast<T*>(base)[offset] = halves.pos.val[i];
-        static_cast<T*>(base)[offset + rows.row.divisor] = halves.neg.val[i];
+        static_cast<T*>(base)[offset] = halves.pos.get(i);
+        static_cast<T*>(base)[offset + rows.row.divisor] = halves.neg.get(i);
       }
     }
   }

@@ -23,16 +23,6 @@
 
 namespace linked_neurons::detail::cuda {
 
-/// Blocks that fill the current device several times over.
-inline std::int64_t blocks_to_fill_device() {
-  constexpr std::int64_t kBlocksEach = 8;
-  int device = 0;
-  int multiprocessors = 0;
-  C10_CUDA_CHECK(cudaGetDevice(&device));
-  C10_CUDA_CHECK(cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, device));
-  return kBlocksEach * multiprocessors;
-}
-
 template <class Activation>
 void forward(const ForwardArguments& args, at::ScalarType type, at::Device device) {
   const c10::cuda::CUDAGuard guard(device);
@@ -47,7 +37,6 @@ template <class Activation>
 void backward(const BackwardArguments& args, at::ScalarType type, at::Device device) {
   const c10::cuda::CUDAGuard guard(device);
   const linked_neurons::cuda::Stream stream{c10::cuda::getCurrentCUDAStream()};
-  const bool with_sums = args.grad_weight.pos != nullptr || args.grad_bias != nullptr;
   dispatch(type, [&](auto element) {
     using T = decltype(element);
     at::Tensor partial;
@@ -55,8 +44,7 @@ void backward(const BackwardArguments& args, at::ScalarType type, at::Device dev
       partial = at::empty({numel}, at::TensorOptions(device).dtype(to_opmath_type(type)));
       return partial.data_ptr<opmath_type<T>>();
     };
-    linked_neurons::cuda::backward<Activation, T>(
-        args, with_sums ? blocks_to_fill_device() : 0, workspace, stream);
+    linked_neurons::cuda::backward<Activation, T>(args, workspace, stream);
   });
   C10_CUDA_KERNEL_LAUNCH_CHECK();
 }

@@ -5,6 +5,7 @@
 #include <linked_neurons/macros.h>
 
 #include <cstdint>
+#include <type_traits>
 
 namespace linked_neurons::cuda {
 
@@ -33,12 +34,14 @@ struct IntDivider {
   unsigned shift;
 
   static IntDivider of(Index divisor) {
+    // No wider than need be: a launch makes five of these, and wide divisions are slow.
+    using Wide = std::conditional_t<sizeof(Index) == 4, std::uint64_t, Uint128>;
     constexpr unsigned kBits = 8 * sizeof(Index);
     unsigned shift = 0;
-    while ((Uint128{1} << shift) < divisor) {
+    while ((Wide{1} << shift) < divisor) {
       ++shift;
     }
-    const Uint128 excess = (Uint128{1} << shift) - divisor;
+    const Wide excess = (Wide{1} << shift) - divisor;
     return {divisor, static_cast<Index>((excess << kBits) / divisor + 1), shift};
   }
 

@@ -1,13 +1,17 @@
 /// \file
 /// From arguments to launches: which kernel, on how many blocks.
 ///
-/// The including file provides `launch(kernel, grid, stream, arguments...)`, which runs a kernel on
-/// blocks of `kThreads` threads, and `wants_wide_index(stream)`, whether to count in 64 bits where
-/// 32 would do: launch_device.cuh on a device, the tests on the host.
+/// The including file provides, for its type of stream, launch_device.cuh on a device and the tests
+/// on the host:
+/// - `launch(kernel, grid, stream, arguments...)` runs a kernel on blocks of `kThreads` threads;
+/// - `launch_next`, the same for a kernel that waits by itself for what the one before writes;
+/// - `resident_blocks(kernel, stream)`, how many blocks of a kernel run at once;
+/// - `wants_descending_blocks(stream)`, whether the last elements shall be taken first;
+/// - `wants_wide_index(stream)`, whether to count in 64 bits where 32 would do.
 #pragma once
 
 #include <linked_neurons/cuda/kernels.cuh>
-#include <linked_neurons/cuda/sums.cuh>
+#include <linked_neurons/cuda/sums_plan.cuh>
 
 #include <algorithm>
 #include <cstdint>
@@ -16,17 +20,11 @@
 
 namespace linked_neurons::cuda {
 
-using linked_neurons::detail::ParameterIndex;
-
 /// Blocks along x and y.
 struct Grid {
   std::int64_t x;
   std::int64_t y;
 };
-
-inline std::int64_t divide_up(std::int64_t a, std::int64_t b) {
-  return (a + b - 1) / b;
-}
 
 template <class T, int N = kVectorSize<T>>
 bool is_aligned(const void* pointer) {
@@ -94,29 +92,32 @@ struct ForwardKernels {
   }
 };
 
-template <class Activation>
+template <class Activation, class Reads>
 struct BackwardKernels {
   template <class T>
   static constexpr int kGroupsOfThread = kBackwardVectors;
 
   template <class T, class Index, template <class, class> class Access>
   static auto get() {
-    return backward_kernel<Activation, T, Index, Access>;
+    return backward_kernel<Activation, Reads, T, Index, Access>;
   }
 };
 
 template <class Kernels, class T, class Arguments, class Stream>
 void launch_elementwise(const Arguments& args, const Stream& stream) {
-  constexpr std::int64_t kOfBlock =
-      std::int64_t{kThreads} * Kernels::template kGroupsOfThread<T> * kVectorSize<T>;
-  const Grid grid{divide_up(args.numel, kOfBlock), 1};
+  constexpr std::int64_t kVectors = std::int64_t{kThreads} * Kernels::template kGroupsOfThread<T>;
+  const Grid grid{divide_up(args.numel, kVectors * kVectorSize<T>), 1};
   with_index(args.numel, stream, [&](auto index) {
     using Index = decltype(index);
     const auto dividers = dividers_of<T, Index>(args);
+    const std::int64_t last = kVectors * (grid.x - 1);
+    const auto order = wants_descending_blocks(stream)
+                           ? BlockOrder<Index>{static_cast<Index>(last), Index(-kVectors)}
+                           : BlockOrder<Index>{0, Index(kVectors)};
     if (is_vectorized<T>(args)) {
-      launch(Kernels::template get<T, Index, Vectorized>(), grid, stream, args, dividers);
+      launch(Kernels::template get<T, Index, Vectorized>(), grid, stream, args, dividers, order);
     } else {
-      launch(Kernels::template get<T, Index, PerElement>(), grid, stream, args, dividers);
+      launch(Kernels::template get<T, Index, PerElement>(), grid, stream, args, dividers, order);
     }
   });
 }
@@ -126,144 +127,117 @@ void forward(const ForwardArguments& args, const Stream& stream) {
   launch_elementwise<ForwardKernels<Activation>, T>(args, stream);
 }
 
-/// How backward with sums is cut into blocks.
-struct SumsPlan {
-  std::int64_t period;
-  std::int64_t repeats;
-  std::int64_t slices;
-  std::int64_t repeats_per_slice;
-  std::int64_t width, height; ///< of a block, in threads
-  bool vectorized;
-  bool merged;
-  std::int64_t planes;
-  std::int64_t stride;        ///< of a plane
-  std::int64_t partial_numel; ///< elements of the workspace that the launch needs
-};
-
-/// \param blocks about as many as fill the device.
-template <class Activation, class T>
-SumsPlan plan_sums(const BackwardArguments& args, std::int64_t blocks) {
-  SumsPlan plan;
-  const auto period_of = [](const ParameterIndex& index) { return index.inner * index.count; };
-  const auto& weight = args.weight.index;
-  const auto& bias = args.bias.index;
-  const bool weight_wanted = args.grad_weight.pos != nullptr;
-  const bool bias_wanted = args.grad_bias != nullptr;
-  // Of the two periods one is a multiple of the other: both are of whole axes of the input, from
-  // the innermost in memory on.
-  plan.period =
-      std::max(Activation::has_weight ? period_of(weight) : 1, bias_wanted ? period_of(bias) : 1);
-  plan.repeats = args.numel / plan.period;
-  plan.vectorized = is_vectorized<T>(args) && plan.period % kVectorSize<T> == 0;
-  const std::int64_t vector = plan.vectorized ? kVectorSize<T> : 1;
-  plan.merged =
-      (!weight_wanted || weight.inner % vector == 0) && (!bias_wanted || bias.inner % vector == 0);
-  const std::int64_t columns = plan.period / vector;
-  const std::int64_t tiles = divide_up(columns, kThreads);
-  plan.width = divide_up(columns, tiles);
-  plan.height = kThreads / plan.width;
-  // Few enough slices that the partial sums are a small part of what is read, and at most the
-  // device's limit of blocks along y.
-  const std::int64_t wanted = std::min<std::int64_t>(divide_up(blocks, tiles), 65535);
-  const std::int64_t slices =
-      std::clamp<std::int64_t>(divide_up(plan.repeats, 4 * plan.height), 1, wanted);
-  plan.repeats_per_slice = divide_up(plan.repeats, slices);
-  plan.slices = divide_up(plan.repeats, plan.repeats_per_slice);
-  plan.planes = weight_wanted ? 3 : 1;
-  plan.stride = plan.merged ? columns : plan.period;
-  plan.partial_numel = plan.slices * plan.planes * plan.stride;
-  return plan;
+/// Calls `body` with the `BackwardReads` of `args`.
+template <class Activation, class Body>
+void with_reads(const BackwardArguments& args, const Body& body) {
+  const auto with_masks = [&](auto uniform) {
+    if constexpr (Activation::saved == Saved::masks && Activation::output_tells_masks) {
+      if (args.masks == nullptr) {
+        body(BackwardReads<uniform.value, true>{});
+        return;
+      }
+    }
+    body(BackwardReads<uniform.value, false>{});
+  };
+  if (args.grad_is_uniform) {
+    with_masks(std::true_type{});
+  } else {
+    with_masks(std::false_type{});
+  }
 }
 
-template <class C, class Index>
-PlaneSums<C, Index> plane_of(void* total, const ParameterIndex& index, const SumsPlan& plan) {
-  const std::int64_t repeats = plan.period / (index.inner * index.count);
-  const std::int64_t inner = plan.stride / (repeats * index.count);
-  // Neighbouring threads read neighbouring partial sums: of one number, or of as many numbers.
-  constexpr std::uint32_t kSideBySide = 32;
-  return {
-      static_cast<C*>(total),
-      static_cast<Index>(index.count),
-      IntDivider<Index>::of(static_cast<Index>(inner)),
-      IntDivider<Index>::of(static_cast<Index>(repeats)),
-      IntDivider<std::uint32_t>::of(inner > 1 ? 1 : kSideBySide)};
+/// The second kernel of backward with sums.
+template <class C, class Index, class Stream>
+void add_partial(const SumsPlan& plan, const C* partial, const Stream& stream) {
+  AllTotals<C, Index> all = {};
+  std::int64_t blocks = 0;
+  for (int s = 0; s < kMostSums; ++s) {
+    const SumsOfParameter& sums = plan.sums[s];
+    if (sums.total != nullptr) {
+      const std::int64_t addends = plan.slices * (sums.stride / sums.count);
+      const std::int64_t width = width_of_totals(sums.count, sums.inner, addends);
+      all.sums[s] = {
+          static_cast<C*>(sums.total),
+          static_cast<Index>(sums.offset),
+          static_cast<Index>(addends),
+          static_cast<Index>(sums.count),
+          IntDivider<Index>::of(static_cast<Index>(sums.inner)),
+          IntDivider<std::uint32_t>::of(static_cast<std::uint32_t>(width))};
+      blocks = std::max(blocks, divide_up(sums.count, width));
+    }
+  }
+  launch_next(add_partial_kernel<C, Index>, Grid{blocks, kMostSums}, stream, partial, all);
 }
 
 /// \tparam kWeightGradients whether those are wanted, besides the bias' or without.
-/// \param partial workspace of `plan.partial_numel` elements.
-template <class Activation, bool kWeightGradients, class T, class Stream>
+/// \tparam N elements that a thread takes side by side.
+template <
+    class Activation,
+    class Reads,
+    bool kWeightGradients,
+    class T,
+    class Index,
+    int N,
+    class Workspace,
+    class Stream>
 void backward_with_sums(
-    const BackwardArguments& args,
-    const SumsPlan& plan,
-    opmath_type<T>* partial,
-    const Stream& stream) {
-  using C = opmath_type<T>;
-  with_index(args.numel, stream, [&](auto zero) {
-    using Index = decltype(zero);
-    auto dividers = dividers_of<T, Index>(args);
-    const std::int64_t vector = plan.vectorized ? kVectorSize<T> : 1;
-    const Columns<Index> columns{
-        static_cast<Index>(plan.period),
-        static_cast<Index>(plan.repeats),
-        static_cast<Index>(plan.repeats_per_slice),
-        IntDivider<std::uint32_t>::of(static_cast<std::uint32_t>(plan.width)),
-        static_cast<std::uint32_t>(plan.height),
-        plan.merged};
-    const Grid grid{divide_up(plan.period / vector, plan.width), plan.slices};
-    if (plan.vectorized) {
-      const auto kernel =
-          backward_sums_kernel<Activation, kWeightGradients, T, Index, kVectorSize<T>>;
-      launch(kernel, grid, stream, args, dividers, columns, partial);
-    } else {
-      dividers.weight.vectorized = false;
-      dividers.bias.vectorized = false;
-      const auto kernel = backward_sums_kernel<Activation, kWeightGradients, T, Index, 1>;
-      launch(kernel, grid, stream, args, dividers, columns, partial);
-    }
-    AllPlanes<C, Index> all = {};
-    std::int64_t blocks = 0;
-    const auto add_plane = [&](int plane, void* total, const ParameterIndex& index) {
-      if (total != nullptr) {
-        all.plane[plane] = plane_of<C, Index>(total, index, plan);
-        blocks = std::max(blocks, divide_up(index.count, all.plane[plane].width.divisor));
-      }
-    };
-    add_plane(0, args.grad_bias, args.bias.index);
-    add_plane(1, args.grad_weight.pos, args.weight.index);
-    add_plane(2, args.grad_weight.neg, args.weight.index);
-    launch(
-        add_partial_kernel<C, Index>,
-        Grid{blocks, plan.planes},
-        stream,
-        static_cast<const C*>(partial),
-        static_cast<Index>(plan.slices),
-        static_cast<Index>(plan.planes),
-        static_cast<Index>(plan.stride),
-        all);
-  });
+    const BackwardArguments& args, const Workspace& workspace, const Stream& stream) {
+  const auto kernel = backward_sums_kernel<Activation, Reads, kWeightGradients, T, Index, N>;
+  const auto plan = plan_sums<Activation, T, N>(args, resident_blocks(kernel, stream));
+  opmath_type<T>* const partial = workspace(plan.partial_numel);
+  auto dividers = dividers_of<T, Index>(args);
+  dividers.weight.vectorized &= N > 1;
+  dividers.bias.vectorized &= N > 1;
+  Columns<Index> columns = {
+      static_cast<Index>(plan.period),
+      static_cast<Index>(plan.repeats),
+      static_cast<Index>(plan.repeats_per_slice),
+      IntDivider<std::uint32_t>::of(static_cast<std::uint32_t>(plan.width)),
+      static_cast<std::uint32_t>(plan.height),
+      {}};
+  for (int s = 0; s < kMostSums; ++s) {
+    const SumsOfParameter& sums = plan.sums[s];
+    columns.sums[s] = {
+        sums.total != nullptr,
+        static_cast<std::uint32_t>(sums.segment),
+        static_cast<Index>(sums.offset),
+        static_cast<Index>(sums.stride)};
+  }
+  launch(kernel, Grid{plan.tiles, plan.slices}, stream, args, dividers, columns, partial);
+  add_partial<opmath_type<T>, Index>(plan, partial, stream);
 }
 
-/// \param blocks about as many as fill the device.
 /// \param workspace called with a number of elements, gives memory for them.
 template <class Activation, class T, class Workspace, class Stream>
-void backward(
-    const BackwardArguments& args,
-    std::int64_t blocks,
-    const Workspace& workspace,
-    const Stream& stream) {
-  if (args.grad_weight.pos == nullptr && args.grad_bias == nullptr) {
-    launch_elementwise<BackwardKernels<Activation>, T>(args, stream);
-    return;
-  }
-  const auto plan = plan_sums<Activation, T>(args, blocks);
-  opmath_type<T>* const partial = workspace(plan.partial_numel);
-  if constexpr (Activation::has_weight) {
-    if (args.grad_weight.pos != nullptr) {
-      backward_with_sums<Activation, true, T>(args, plan, partial, stream);
+void backward(const BackwardArguments& args, const Workspace& workspace, const Stream& stream) {
+  const bool weight_gradients = args.grad_weight.pos != nullptr;
+  with_reads<Activation>(args, [&](auto reads) {
+    using Reads = decltype(reads);
+    if (!weight_gradients && args.grad_bias == nullptr) {
+      launch_elementwise<BackwardKernels<Activation, Reads>, T>(args, stream);
       return;
     }
-  }
-  backward_with_sums<Activation, false, T>(args, plan, partial, stream);
+    with_index(args.numel, stream, [&](auto index) {
+      using Index = decltype(index);
+      const auto run = [&](auto with_weights) {
+        constexpr bool kWeights = with_weights.value;
+        if (is_vectorized<T>(args) && period_of<Activation>(args) % kVectorSize<T> == 0) {
+          constexpr int kVector = kVectorSize<T>;
+          backward_with_sums<Activation, Reads, kWeights, T, Index, kVector>(
+              args, workspace, stream);
+        } else {
+          backward_with_sums<Activation, Reads, kWeights, T, Index, 1>(args, workspace, stream);
+        }
+      };
+      if constexpr (Activation::has_weight) {
+        if (weight_gradients) {
+          run(std::true_type{});
+          return;
+        }
+      }
+      run(std::false_type{});
+    });
+  });
 }
 
 } // namespace linked_neurons::cuda

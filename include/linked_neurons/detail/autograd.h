@@ -2,6 +2,7 @@
 /// One node of LibTorch's graph for all activations: what is saved, backward, double backward.
 #pragma once
 
+#include <linked_neurons/activation/from_input.h>
 #include <linked_neurons/detail/names.h>
 #include <linked_neurons/detail/run.h>
 #include <linked_neurons/detail/saving_node.h>
@@ -63,30 +64,37 @@ class LinkedBackward : public LinkedNode<Activation> {
   using typename LinkedNode<Activation>::Tensors;
 
   /// Runs forward, and makes a new node the output's `grad_fn`.
-  /// \param keep_output in place of the masks, where it tells them.
+  /// \param keep the output is kept in place of the masks only where it tells them.
   static at::Tensor record(
       const at::Tensor& input,
       const Parameters& parameters,
       ParameterShape kind,
       std::int64_t dim,
-      bool keep_output) {
-    keep_output &= Activation::output_tells_masks;
+      Keep keep) {
+    const bool keep_input = Activation::saved == Saved::input || keep == Keep::input;
+    const bool output_for_masks = keep == Keep::output && Activation::output_tells_masks;
     const auto node = make_node<LinkedBackward>();
     node->connect(input, parameters);
     ForwardResult result;
     {
       const at::AutoGradMode no_grad(false);
       result = run_forward<Activation>(
-          backend_for<Activation>(input, parameters), input, parameters, kind, dim, !keep_output);
+          backend_for<Activation>(input, parameters),
+          input,
+          parameters,
+          kind,
+          dim,
+          !keep_input && !output_for_masks);
     }
     set_history(result.output, node);
     node->kind_ = kind;
     node->dim_ = dim;
     node->mask_layout_ = result.mask_layout;
     node->strides_ = std::move(result.strides);
-    if (Activation::saved == Saved::input) {
+    node->keeps_input_ = keep_input;
+    if (keep_input) {
       node->save(Node::kInputOrOutput, input);
-    } else if (keep_output || saves_output<Activation>(node->wants_weight_gradients())) {
+    } else if (output_for_masks || saves_output<Activation>(node->wants_weight_gradients())) {
       node->save(Node::kInputOrOutput, result.output, true);
     }
     node->save(Node::kMasks, result.masks);
@@ -104,7 +112,7 @@ class LinkedBackward : public LinkedNode<Activation> {
     const auto variables = this->saved_variables();
     SavedForBackward saved{
         variables[Node::kInputOrOutput],
-        Activation::saved == Saved::input,
+        keeps_input_,
         variables[Node::kMasks],
         mask_layout_,
         {{variables[Node::kPos], variables[Node::kNeg]}, variables[Node::kBias], this->number_},
@@ -126,7 +134,9 @@ class LinkedBackward : public LinkedNode<Activation> {
       if (mask_layout_.lanes != 0) {
         saved.masks = composed::unpack_masks(saved.masks, mask_layout_, sizes, strides_);
       }
-      result = composed::backward<Activation>(
+      const auto backward =
+          keeps_input_ ? composed::backward<FromInput<Activation>> : composed::backward<Activation>;
+      result = backward(
           grad, saved.input_or_output, saved.masks, saved.parameters, kind_, dim_, saved.wanted);
     }
     const auto& [weight, bias, number] = result.parameters;
@@ -138,6 +148,7 @@ class LinkedBackward : public LinkedNode<Activation> {
 
   ParameterShape kind_ = ParameterShape::one;
   std::int64_t dim_ = 0;
+  bool keeps_input_ = false;
   MaskLayout mask_layout_ = {};
   at::DimVector strides_;
 };
@@ -156,7 +167,7 @@ at::Tensor linked(
     const at::Tensor& input,
     const Parameters& parameters,
     std::int64_t dim,
-    bool keep_output = false) {
+    Keep keep = Keep::saved) {
   dim = check_input(Activation::name, input, dim);
   const auto& [weight, bias, number] = parameters;
   ParameterShape kind = ParameterShape::one;
@@ -180,7 +191,7 @@ at::Tensor linked(
         without_names(input),
         {{without_names(weight.pos), without_names(weight.neg)}, without_names(bias), number},
         dim,
-        keep_output);
+        keep);
     set_names_of(output, input);
     return output;
   }
@@ -188,7 +199,7 @@ at::Tensor linked(
     return composed::forward<Activation>(input, parameters, kind, dim);
   }
   if (differentiated && is_recording()) {
-    return LinkedBackward<Activation>::record(input, parameters, kind, dim, keep_output);
+    return LinkedBackward<Activation>::record(input, parameters, kind, dim, keep);
   }
   return run_forward<Activation>(
              backend_for<Activation>(input, parameters), input, parameters, kind, dim, false)

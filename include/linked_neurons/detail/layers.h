@@ -20,7 +20,7 @@
   prefix template void cpu::backward_from_input<A>(                                           \
       const BackwardArguments& args, at::ScalarType type, Target target, std::int64_t cache); \
   prefix template at::Tensor linked<A>(                                                       \
-      const at::Tensor& input, const Parameters& parameters, std::int64_t dim, bool keep_output);
+      const at::Tensor& input, const Parameters& parameters, std::int64_t dim, Keep keep);
 // NOLINTEND(bugprone-macro-parentheses)
 
 #if defined(LINKED_NEURONS_WITH_LAYERS)

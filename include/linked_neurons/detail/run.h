@@ -165,6 +165,9 @@ inline ReadableGradient readable(const at::Tensor& grad, const Layout& layout) {
   return {layout.empty_output(grad.options()).copy_(grad), false};
 }
 
+/// What a layer keeps for backward: what its activation saves, or what an option says instead.
+enum class Keep { saved, output, input };
+
 /// What forward left for backward.
 struct SavedForBackward {
   at::Tensor input_or_output; ///< the input, the output, or undefined

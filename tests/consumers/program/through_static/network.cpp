@@ -1,4 +1,5 @@
 #include "network.h"
+#include "softsign.h"
 
 #include <linked_neurons/linked_neurons.h>
 
@@ -26,4 +27,10 @@ bool network_works() {
   const auto composed = torch::cat({torch::selu(x), torch::selu(-x)}, 1);
   return torch::allclose(selu, composed, 1e-5, 1e-6) &&
          before.sizes() == torch::IntArrayRef({5, 6}) && !torch::equal(before, after);
+}
+
+bool has_own_kernels() {
+  namespace cuda = linked_neurons::detail::cuda;
+  const bool has_the_librarys = cuda::backend<linked_neurons::activation::ReLU> != nullptr;
+  return (cuda::backend<LinkedSoftsign> != nullptr) == has_the_librarys;
 }
