@@ -127,7 +127,6 @@ INSTANTIATE_TEST_SUITE_P(
     Mutants,
     testing::Values(
         Mutant{"barrier_deleted", "shared memory that another thread"},
-        Mutant{"others_read", "shared memory that another thread"},
         Mutant{"access_misaligned", "accesses input, not aligned to 16 bytes"},
         Mutant{"index_off_by_one", "bytes outside of all buffers"},
         Mutant{"double_write", "writes an element of output twice"},

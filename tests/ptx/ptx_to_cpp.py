@@ -187,6 +187,8 @@ class Function(Arithmetic):
         return self.memory(modifiers, operands[0], operands[1], "load")
 
     def do_st(self, modifiers, operands):
+        if len(operands) != 2:
+            unknown(self.text)
         return self.memory(modifiers, operands[1], operands[0], "store")
 
     def do_cvta(self, modifiers, operands):
