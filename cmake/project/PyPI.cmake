@@ -16,9 +16,11 @@ set(LINKED_NEURONS_PYPI ${by_default} CACHE STRING
 set_property(CACHE LINKED_NEURONS_PYPI PROPERTY STRINGS AUTO ON OFF)
 set(LINKED_NEURONS_TORCH_VERSION 2.11.0 CACHE STRING "The LibTorch to bring from PyPI")
 
-# These make a CUDA 13.0 toolkit, that of the pinned LibTorch.
+# These make a CUDA 13.0 toolkit, that of the pinned LibTorch, with what disassembles its code (not on
+# PyPI before 13.2).
 set(nvcc_packages nvidia-cuda-nvcc==13.0.88 nvidia-cuda-crt==13.0.88 nvidia-nvvm==13.0.88
-    nvidia-cuda-cccl==13.0.85 nvidia-cuda-runtime==13.0.96)
+    nvidia-cuda-cccl==13.0.85 nvidia-cuda-runtime==13.0.96 nvidia-cuda-cuobjdump==13.2.86
+    nvidia-cuda-nvdisasm==13.2.86)
 
 # What the tests and the benchmarks' report use besides torch.
 set(tools_packages matplotlib==3.11.2 numpy==2.4.6 onnx==1.23.2 onnxruntime==1.32.0 onnxscript==0.7.2

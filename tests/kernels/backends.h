@@ -18,6 +18,8 @@ using ln::detail::Backend;
 struct NamedBackend {
   std::string name; ///< a part of a case's name
   const Backend* backend;
+  bool is_cuda = false;
+  bool is_descending = false; ///< in descending order of blocks and threads
 };
 
 /// The CUDA kernels, executed on the host in ascending and in descending order of blocks and

@@ -114,12 +114,12 @@ TYPED_TEST(BitPatterns, All16BitNumbers) {
     const Tensor x = all_patterns(type);
     const Tensor grad = torch::randn({64, 2048}, at::kDouble).to(type);
     const Expected expected(contract_of<Activation>(), {x, grad});
-    for (const auto& [name, backend] : backends<Activation>()) {
-      SCOPED_TRACE(name + " " + c10::toString(type));
-      expected.check(run<Activation>(*backend, x, grad));
+    for (const NamedBackend& each : backends<Activation>()) {
+      SCOPED_TRACE(each.name + " " + c10::toString(type));
+      expected.check(run<Activation>(*each.backend, x, grad));
       if (Activation::output_tells_masks) {
         SCOPED_TRACE("from the output");
-        expected.check(run<Activation>(*backend, x, grad, true));
+        expected.check(run<Activation>(*each.backend, x, grad, true));
       }
     }
   }
@@ -144,8 +144,8 @@ template <class Activation>
 void check_units(const Tensor& x, const Tensor& nearest, const Tensor& rest) {
   const auto type = x.scalar_type();
   const Tensor grad = at::ones(nearest.sizes(), type);
-  for (const auto& [name, backend] : backends<Activation>()) {
-    const auto results = run<Activation>(*backend, x, grad);
+  for (const NamedBackend& each : backends<Activation>()) {
+    const auto results = run<Activation>(*each.backend, x, grad);
     const Tensor error = (results.output.to(at::kDouble) - nearest - rest).abs();
     const Tensor both_infinite = results.output.isinf().logical_and(nearest.to(type).isinf());
     expect_none(
@@ -154,7 +154,7 @@ void check_units(const Tensor& x, const Tensor& nearest, const Tensor& rest) {
             .logical_not(),
         results.output.to(at::kDouble),
         nearest,
-        name + " " + c10::toString(type));
+        each.name + " " + c10::toString(type));
   }
 }
 

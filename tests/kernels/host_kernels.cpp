@@ -50,8 +50,8 @@ inline constexpr Backend kernels = {
 template <class Activation>
 std::vector<NamedBackend> host_kernels() {
   return {
-      {"host_kernels", &kernels<Activation, false>},
-      {"host_kernels_descending", &kernels<Activation, true>}};
+      {"host_kernels", &kernels<Activation, false>, true, false},
+      {"host_kernels_descending", &kernels<Activation, true>, true, true}};
 }
 
 #define TESTS_DEFINE(A, function, Module) \

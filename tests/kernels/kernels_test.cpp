@@ -42,6 +42,15 @@ const std::vector<Shape> kShapes = {
     {3, 3, 199},
 };
 
+/// As large as a layer of a network, for the CUDA kernels' sums of some: so that blocks are full,
+/// and partial sums many.
+const std::vector<Shape> kLargeShapes = {{3136, 128, 1}, {2, 64, 3136}};
+
+bool has_large_cases(const std::string& activation, at::ScalarType type) {
+  return (activation == "lk_prelu" && (type == at::kFloat || type == at::kBFloat16)) ||
+         (activation == "lk_swish" && type == at::kBFloat16);
+}
+
 /// An activation as its kernels know it.
 struct Activation {
   const char* name;
@@ -137,9 +146,14 @@ std::vector<Case> cases_on_any_memory() {
 std::vector<Case> cases_with_sums(bool of_cuda) {
   std::vector<Case> cases;
   for_every_kernel([&](const Activation& activation, const NamedBackend& backend, auto type) {
-    const bool is_cuda = backend.name == "host_kernels";
+    if (backend.is_cuda != of_cuda || backend.is_descending) {
+      return;
+    }
     for (const Shape& shape : kShapes) {
-      if (is_cuda == of_cuda && backend.name != "host_kernels_descending") {
+      cases.push_back({activation, backend, type, shape, 0, true, false});
+    }
+    if (of_cuda && has_large_cases(activation.name, type)) {
+      for (const Shape& shape : kLargeShapes) {
         cases.push_back({activation, backend, type, shape, 0, true, false});
       }
     }
