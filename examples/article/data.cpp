@@ -22,8 +22,6 @@ namespace fs = std::filesystem;
 using examples::to_tensor;
 using examples::UsageError;
 
-constexpr std::int64_t classes = 10;
-
 Images to_images(const examples::Split& split) {
   return {
       to_tensor(split.images.values, split.images.sizes).unsqueeze(1),

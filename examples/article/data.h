@@ -12,6 +12,9 @@
 
 namespace article {
 
+/// Of every data set.
+inline constexpr std::int64_t classes = 10;
+
 struct Images {
   at::Tensor pixels; ///< Unsigned bytes, [count, channels, height, width].
   at::Tensor labels; ///< int64, [count], each 0 ... 9.

@@ -1,6 +1,7 @@
 #include "networks.h"
 
 #include "../common/usage_error.h"
+#include "data.h"
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/constant_pad_nd.h>
@@ -23,8 +24,6 @@ namespace {
 
 namespace nn = torch::nn;
 using Sizes = std::vector<std::int64_t>;
-
-constexpr std::int64_t classes = 10;
 
 enum class Padding { kValid, kSame };
 

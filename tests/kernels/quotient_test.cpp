@@ -1,6 +1,7 @@
 // What a device computes in place of a division, from any reciprocal that the device may give it.
 
-#include <linked_neurons/activation/math.h>
+#include <linked_neurons/activation/number.h>
+#include <linked_neurons/activation/quotient.h>
 
 #include <gtest/gtest.h>
 

@@ -13,11 +13,11 @@
 namespace article::output {
 namespace {
 
-using Table = std::array<std::uint32_t, 256>;
+using Checksums = std::array<std::uint32_t, 256>;
 
-constexpr Table crc32c_table() {
+constexpr Checksums crc32c_table() {
   constexpr std::uint32_t reversed_polynomial = 0x82f63b78;
-  Table table{};
+  Checksums table{};
   for (std::uint32_t byte = 0; byte < table.size(); ++byte) {
     std::uint32_t crc = byte;
     for (int bit = 0; bit < 8; ++bit) {
@@ -111,7 +111,7 @@ std::unique_ptr<AppendedFile> new_file(const std::filesystem::path& folder) {
 } // namespace
 
 std::uint32_t crc32c(std::string_view bytes) {
-  static constexpr Table table = crc32c_table();
+  static constexpr Checksums table = crc32c_table();
   std::uint32_t crc = ~std::uint32_t{0};
   for (const char byte : bytes) {
     crc = crc >> 8 ^ table[(crc ^ static_cast<unsigned char>(byte)) & 0xff];

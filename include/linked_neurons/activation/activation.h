@@ -20,6 +20,7 @@
 #pragma once
 
 #include <linked_neurons/activation/math.h>
+#include <linked_neurons/activation/quotient.h>
 
 #include <limits>
 #include <type_traits>

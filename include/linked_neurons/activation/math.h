@@ -232,35 +232,6 @@ LINKED_NEURONS_FN T expm1(T x) {
 
 namespace detail {
 
-/// a / b from a reciprocal of b that is within a unit in the last place. What the product leaves is
-/// exact unless the quotient is subnormal.
-LINKED_NEURONS_FN float quotient(float a, float b, float reciprocal) {
-  const float product = a * reciprocal;
-  return std::fma(std::fma(-b, product, a), reciprocal, product);
-}
-
-} // namespace detail
-
-/// a / b. On a device it has none of the branches that IEEE division has for what is beyond its
-/// range.
-/// Types: float, double. Largest error: half a unit in the last place where |a| >= 2^-100, a = 0 or
-/// b >= 64, subnormal results included; else 4 units.
-/// Valid range: |a| <= 2^100, 2^-20 <= b <= 2^20; NaN where one of them is NaN.
-LINKED_NEURONS_FN float quotient(float a, float b) {
-#if defined(__CUDA_ARCH__)
-  float reciprocal;
-  asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(reciprocal) : "f"(b));
-  return detail::quotient(a, b, reciprocal);
-#else
-  return a / b;
-#endif
-}
-LINKED_NEURONS_FN double quotient(double a, double b) {
-  return a / b;
-}
-
-namespace detail {
-
 /// (artanh(s) / s - 1) / s^2 as a function of t = s^2, s <= 1/3: Taylor's series.
 LINKED_NEURONS_FN float artanh_tail(float t) {
   float p = 1.0F / 15;

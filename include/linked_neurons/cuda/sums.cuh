@@ -131,7 +131,7 @@ __device__ void leave_sums(
     }
   }
   auto& shared_totals = reinterpret_cast<AlignedVector<C, 1>(&)[kThreads]>(shared);
-  add_threads(shared_totals, total, lane, lanes, 1);
+  add_threads(shared_totals, total, own < segments ? lane : lanes, lanes, 1);
   const Index segment = static_cast<Index>(blockIdx.x) * segments + own;
   if (lane == 0 && own < segments && segment < to.stride) {
     slice[segment] = total.val[0];
