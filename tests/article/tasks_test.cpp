@@ -34,7 +34,7 @@ Images empty_like(const Images& images, std::int64_t count) {
 
 /// Which of all images each of the task's is, by its smallest pixel.
 at::Tensor places(const Images& task) {
-  return std::get<0>(task.pixels.flatten(1).min(1)).to(at::kLong) / 6;
+  return std::get<0>(task.pixels.flatten(1).min(1)).to(at::kLong).div(6, "trunc");
 }
 
 class Tasks : public testing::Test {
