@@ -1,7 +1,6 @@
 // Continual learning: a network that is never reset meets one task after another, as an agent does
 // whose world changes. With ReLU it learns each later task worse; a linked activation in its place
-// keeps it able to learn. The figures are on "How fast is it learnt": docs/article.md has them over
-// hundreds of tasks of Fashion-MNIST.
+// keeps it able to learn. docs/article.md has figures over hundreds of tasks of Fashion-MNIST.
 //
 //   continual_learning [TASKS [SEED]]
 //
@@ -11,6 +10,7 @@
 
 #include <torch/torch.h>
 
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -77,7 +77,9 @@ struct Learner {
 };
 
 std::string bar(double share) {
-  return std::string(static_cast<std::size_t>(share * 24 + 0.5), '#');
+  std::string bar;
+  bar.append(static_cast<std::size_t>(std::lround(share * 24)), '#');
+  return bar;
 }
 
 void run(int tasks, std::uint64_t seed) {
