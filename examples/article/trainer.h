@@ -79,7 +79,7 @@ class Trainer {
   void settle_averages();
   void average_buffers();
   void validate(Epoch& epoch);
-  void examine(Epoch& epoch);
+  void examine(Epoch& task);
   /// Parameters, what the optimizer keeps, buffers: what makes the state after an epoch.
   std::vector<at::Tensor> kept() const;
 

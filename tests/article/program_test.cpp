@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <chrono>
 #include <csignal>
+#include <cstddef>
 #include <sstream>
 #include <thread>
 
@@ -113,7 +114,8 @@ class Article : public testing::Test {
     std::vector<std::vector<double>> table;
     std::string line;
     std::getline(lines, line);
-    const auto seconds = std::count(line.begin(), line.begin() + line.find("_time"), ',');
+    const auto seconds = std::count(
+        line.begin(), line.begin() + static_cast<std::ptrdiff_t>(line.find("_time")), ',');
     while (std::getline(lines, line)) {
       std::istringstream cells(line);
       std::string cell;

@@ -141,7 +141,9 @@ void write_plots(const std::filesystem::path& out, const std::string& experiment
       }
     }
     const std::string title = experiment + " on " + summary.dataset;
-    for (const auto& [variant, rows] : variants) {
+    for (const auto& each : variants) {
+      const auto& variant = each.first;
+      const auto& rows = each.second; // no structured bindings, which a lambda cannot capture
       const std::string name = summary.dataset + "-" + variant + ".svg";
       const std::string heading = variant == "default" ? title : join({title, variant}, ", ");
       const auto draw = [&](const std::string& file, const Chart& chart, auto curve_of) {

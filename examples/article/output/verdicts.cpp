@@ -152,7 +152,9 @@ void add_shift(std::vector<Claim>& claims) {
 void add_plasticity(std::vector<Claim>& claims) {
   for (const std::string& stream : Names{"random-labels", "permuted-pixels"}) {
     const auto add = [&](const std::string& text, const Comparisons& comparisons) {
-      claims.push_back({"plasticity", stream + ": " + text, comparisons});
+      std::string claim = stream;
+      claim.append(": ").append(text);
+      claims.push_back({"plasticity", claim, comparisons});
     };
     Comparisons keep;
     for (const std::string& linked : kLinked) {
