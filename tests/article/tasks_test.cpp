@@ -1,6 +1,7 @@
 // Streams of tasks, what is measured of a network in them, and shares of the images.
 
 #include "folder.h"
+#include "training.h"
 
 #include <article/checkpoint.h>
 #include <article/command.h>
@@ -125,8 +126,6 @@ TEST(Commands, SayWhatDiffersFromTheExperiment) {
       "--threads 1");
 }
 
-const Trainer::Report quiet = [](double, const auto&) {};
-
 Dataset small_data() {
   torch::manual_seed(5);
   const Images images{at::randint(256, {40, 1, 4, 4}, at::kByte), at::arange(40, at::kLong) % 10};
@@ -142,7 +141,7 @@ Training training_of(const char* stream, const char* activation) {
       find_activation(activation)};
 }
 
-void expect_same(const Epoch& one, const Epoch& other) {
+void expect_same_task(const Epoch& one, const Epoch& other) {
   for (const EpochColumn& column : task_columns) {
     std::visit(
         [&](auto member) {
@@ -167,8 +166,8 @@ TEST(StreamOfTasks, GoesOnFromACheckpointAsIfItHadNotStopped) {
     Trainer resumed(training, data, AlignedVector());
     const std::vector<Epoch> tasks = load_checkpoint(file, resumed, {});
     ASSERT_EQ(tasks.size(), 1U);
-    expect_same(tasks[0], first);
-    expect_same(resumed.run(2, quiet), through.run(2, quiet));
+    expect_same_task(tasks[0], first);
+    expect_same_task(resumed.run(2, quiet), through.run(2, quiet));
   }
 }
 
@@ -180,7 +179,7 @@ TEST(StreamOfTasks, LayersBehindLinkedActivationsAreAsWide) {
   };
   EXPECT_EQ(parameters("relu"), 17 * 128 + 2 * 129 * 128 + 129 * 10);
   EXPECT_EQ(parameters("lk_sin_cos"), 17 * 64 + 2 * 129 * 64 + 129 * 10);
-  EXPECT_EQ(parameters("ln_relu"), parameters("relu") + 3 * 2 * 128);
+  EXPECT_EQ(parameters("ln_relu"), parameters("relu") + std::int64_t{3} * 2 * 128);
 }
 
 TEST(StreamOfTasks, NeedsAsManyImages) {

@@ -1,6 +1,7 @@
 // Every experiment with every activation for an epoch, and what holds for all trainings.
 
 #include "folder.h"
+#include "training.h"
 
 #include <article/checkpoint.h>
 #include <article/trainer.h>
@@ -26,8 +27,6 @@ Dataset small_data(std::int64_t train, std::int64_t side) {
   };
   return {"random", images(train), images(5)};
 }
-
-const Trainer::Report quiet = [](double, const auto&) {};
 
 Training training_of(
     const std::string& experiment,

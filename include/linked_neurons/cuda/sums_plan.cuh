@@ -148,7 +148,7 @@ SumsPlan plan_sums(const BackwardArguments& args, std::int64_t resident) {
   // Each thread has a few repeats, and what the slices leave is at most a twentieth of the input,
   // in bytes, unless that made so few blocks that a part of the device were idle.
   constexpr std::int64_t kMostBlocksAlongY = 65535;
-  constexpr std::int64_t kFewRepeats = 2 * kRepeatsAtOnce;
+  constexpr std::int64_t kFewRepeats = std::int64_t{2} * kRepeatsAtOnce;
   const std::int64_t twentieth =
       args.numel * static_cast<std::int64_t>(sizeof(T)) /
       (20 * sums_of_slice * static_cast<std::int64_t>(sizeof(opmath_type<T>)));
