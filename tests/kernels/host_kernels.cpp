@@ -1,5 +1,6 @@
 #include "backends.h"
 
+#include "cuda_mask_layout.h"
 #include "host_device.h"
 
 #include <linked_neurons/activation/from_input.h>
@@ -38,12 +39,7 @@ inline constexpr Backend kernels = {
     },
     host_backward<Activation, kDescending>,
     host_backward<ln::detail::FromInput<Activation>, kDescending>,
-    [](at::ScalarType type) {
-      ln::detail::MaskLayout layout = {};
-      ln::detail::dispatch(
-          type, [&](auto value) { layout = ln::cuda::kMaskLayout<decltype(value)>; });
-      return layout;
-    }};
+    cuda_mask_layout};
 
 } // namespace
 

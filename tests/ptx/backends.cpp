@@ -2,6 +2,7 @@
 // the CUDA kernels, executed on the host, each access to memory checked. Where an activation saves
 // masks its kernels are held against the same ones as the host's compiler has them, bit for bit.
 #include "../kernels/backends.h"
+#include "../kernels/cuda_mask_layout.h"
 
 #include "translated.h"
 
@@ -135,12 +136,7 @@ inline constexpr Backend ptx_kernels = {
     },
     ptx_backward<Activation, kDescending>,
     ptx_backward<ln::detail::FromInput<Activation>, kDescending>,
-    [](at::ScalarType type) {
-      ln::detail::MaskLayout layout = {};
-      ln::detail::dispatch(
-          type, [&](auto value) { layout = ln::cuda::kMaskLayout<decltype(value)>; });
-      return layout;
-    }};
+    cuda_mask_layout};
 
 } // namespace
 

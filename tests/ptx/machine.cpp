@@ -102,12 +102,16 @@ void* Machine::write(std::uintptr_t address, std::size_t size, std::uint32_t wri
   return reinterpret_cast<void*>(address);
 }
 
-const void* Machine::read_shared(std::uint64_t offset, std::size_t size, std::uint32_t thread) {
+bool Machine::is_shared(std::uint64_t offset, std::size_t size, const char* does) {
   if (offset + size > shared_.size() * sizeof(std::uint32_t)) {
-    fault("reads outside of its shared memory");
-    return nullptr;
+    fault(std::string(does) + " outside of its shared memory");
+    return false;
   }
-  if (!is_aligned(offset, size, "shared memory")) {
+  return is_aligned(offset, size, "shared memory");
+}
+
+const void* Machine::read_shared(std::uint64_t offset, std::size_t size, std::uint32_t thread) {
+  if (!is_shared(offset, size, "reads")) {
     return nullptr;
   }
   const std::uint32_t now = barriers_[thread - 1];
@@ -126,11 +130,7 @@ const void* Machine::read_shared(std::uint64_t offset, std::size_t size, std::ui
 }
 
 void* Machine::write_shared(std::uint64_t offset, std::size_t size, std::uint32_t thread) {
-  if (offset + size > shared_.size() * sizeof(std::uint32_t)) {
-    fault("writes outside of its shared memory");
-    return nullptr;
-  }
-  if (!is_aligned(offset, size, "shared memory")) {
+  if (!is_shared(offset, size, "writes")) {
     return nullptr;
   }
   const std::uint32_t now = barriers_[thread - 1];

@@ -57,6 +57,8 @@ class Machine {
  private:
   Buffer* find(std::uintptr_t address, std::size_t size);
   bool is_aligned(std::uint64_t address, std::size_t size, const char* of);
+  /// \param does what the thread does there, for the message.
+  bool is_shared(std::uint64_t offset, std::size_t size, const char* does);
 
   /// Four bytes of shared memory: who wrote and who read them since which barrier.
   struct Word {
