@@ -11,9 +11,9 @@
 #include <torch/version.h>
 
 #ifdef LINKED_NEURONS_WITH_CUDA
-#include <ATen/cuda/CUDAContext.h>
-#include <ATen/cuda/CUDAEvent.h>
 #include <ATen/cuda/CUDAGraph.h>
+#include <c10/core/Event.h>
+#include <c10/cuda/CUDAException.h>
 #include <c10/cuda/CUDAGuard.h>
 #include <cuda_runtime_api.h>
 #endif
@@ -66,10 +66,11 @@ std::vector<std::pair<std::string, std::string>> describe(at::Device device) {
   };
 #ifdef LINKED_NEURONS_WITH_CUDA
   if (device.is_cuda()) {
-    const cudaDeviceProp* properties = at::cuda::getDeviceProperties(device.index());
+    cudaDeviceProp properties{};
+    C10_CUDA_CHECK(cudaGetDeviceProperties(&properties, device.index()));
     int version = 0;
     C10_CUDA_CHECK(cudaRuntimeGetVersion(&version));
-    facts.emplace_back("gpu", properties->name);
+    facts.emplace_back("gpu", properties.name);
     facts.emplace_back(
         "cuda", std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10));
   }
@@ -93,7 +94,8 @@ Clock::Clock(at::Device device) : device_(device) {
     // Reading so much takes about 250 µs where the L2 has 50 MB and memory gives 3 TB/s; the host
     // enqueues a layer forward and backward in less.
     constexpr std::int64_t kCaches = 16;
-    const std::int64_t cache = at::cuda::getDeviceProperties(device.index())->l2CacheSize;
+    int cache = 0;
+    C10_CUDA_CHECK(cudaDeviceGetAttribute(&cache, cudaDevAttrL2CacheSize, device.index()));
     const auto count = kCaches * cache / static_cast<std::int64_t>(sizeof(float));
     other_memory_ = at::ones({count}, at::TensorOptions(at::kFloat).device(device));
   }
@@ -103,15 +105,16 @@ Clock::Clock(at::Device device) : device_(device) {
 double Clock::seconds(const Call& call) {
 #ifdef LINKED_NEURONS_WITH_CUDA
   if (device_.is_cuda()) {
-    at::cuda::CUDAEvent start(cudaEventDefault);
-    at::cuda::CUDAEvent stop(cudaEventDefault);
+    c10::Event start(c10::DeviceType::CUDA, c10::EventFlag::BACKEND_DEFAULT);
+    c10::Event stop(c10::DeviceType::CUDA, c10::EventFlag::BACKEND_DEFAULT);
+    const auto stream = c10::cuda::getCurrentCUDAStream(device_.index());
     other_memory_.sum(); // which writes one number
-    start.record();
+    start.record(stream);
     const auto results = call();
-    stop.record();
+    stop.record(stream);
     device_waited_ = start.query();
     stop.synchronize();
-    return 1e-3 * static_cast<double>(start.elapsed_time(stop));
+    return 1e-3 * start.elapsedTime(stop);
   }
 #endif
   const auto start = std::chrono::steady_clock::now();
@@ -165,7 +168,7 @@ MemoryCounter::MemoryCounter(at::DeviceType device)
 Call captured(const Call& step) {
   const auto graph = std::make_shared<at::cuda::CUDAGraph>();
   const auto stream = c10::cuda::getStreamFromPool();
-  at::cuda::getCurrentCUDAStream().synchronize();
+  c10::cuda::getCurrentCUDAStream().synchronize();
   std::vector<at::Tensor> results;
   {
     const c10::cuda::CUDAStreamGuard guard(stream);
