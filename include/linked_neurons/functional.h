@@ -59,16 +59,11 @@ class FunctionOf {
         ": expected a bias beside the input, since the options are a layer's with a bias of ",
         options.layer_bias(),
         " channels, got none");
-    auto keep = options.keep_input() ? detail::Keep::input : detail::Keep::saved;
+    bool keep_output = false;
     if constexpr (!Activation::has_weight) {
-      if (options.keep_output()) {
-        TORCH_CHECK(
-            !options.keep_input(),
-            Activation::name,
-            ": expected keep_output or keep_input to be true, got both");
-        keep = detail::Keep::output;
-      }
+      keep_output = options.keep_output();
     }
+    const auto keep = detail::keep_of(Activation::name, keep_output, options.keep_input());
     detail::Parameters parameters{{weight...}, bias};
     if constexpr (Activation::has_number) {
       parameters.number = options.number_of_activation();

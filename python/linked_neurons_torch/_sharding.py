@@ -52,17 +52,11 @@ def _backward(schema: OpSchema) -> OpStrategy:
     placements = tuple(
         Shard(int(placement.reduce_op.removeprefix(_MASKS))) if placement.is_partial() else placement
         for placement in masks)
-    parameters = _parameters(arguments, placements)
-    results = {"grad_x": placements}
-    for name in ("weight_pos", "weight_neg", "bias"):
-        if f"grad_{name}" in (each.name for each in schema.op._schema.returns):
-            # Nobody asked for the gradient of a parameter that is not there: it is empty.
-            kept = parameters.get(name, (Replicate(),) * len(placements))
-            results[f"grad_{name}"] = tuple(
-                Partial() if split.is_shard() and parameter.is_replicate() else parameter
-                for split, parameter in zip(placements, kept))
-    tensors = {"grad": placements, "input_or_output": placements, "masks": masks, **parameters}
-    return _only(schema, results, tensors)
+    tensors = {"grad": placements, "x": placements, "input_or_output": placements, "masks": masks,
+               **_parameters(arguments, placements)}
+    of_weights, of_bias = arguments["wanted"]
+    wanted = {"grad_x": True, "grad_weight_pos": of_weights, "grad_weight_neg": of_weights, "grad_bias": of_bias}
+    return _only(schema, _gradients(schema, wanted, tensors, placements), tensors)
 
 
 def _joint_backward(schema: OpSchema) -> OpStrategy:
@@ -79,13 +73,21 @@ def _joint_backward(schema: OpSchema) -> OpStrategy:
     wanted = {
         "grad_x": of_x, "grad_weight_pos": of_slopes, "grad_weight_neg": of_slopes, "grad_input_bias": of_input_bias,
         "grad_weight": of_weight, "grad_bias": of_bias}
+    return _only(schema, _gradients(schema, wanted, tensors, placements), tensors)
+
+
+def _gradients(
+    schema: OpSchema, wanted: dict[str, bool], tensors: dict[str, Placements], placements: Placements
+) -> dict[str, Placements]:
+    """The placements of the gradients: each as what it is of, or a part of its sum. Empty is what nobody asked for."""
+    replicated = (Replicate(),) * len(placements)
     results = {}
     for name in (each.name for each in schema.op._schema.returns):
         kept = tensors.get(name.removeprefix("grad_"), replicated)
         summed = tuple(
             Partial() if split.is_shard() and each.is_replicate() else each for split, each in zip(placements, kept))
-        results[name] = summed if wanted[name] else replicated  # or empty
-    return _only(schema, results, tensors)
+        results[name] = summed if wanted[name] else replicated
+    return results
 
 
 def _parameters(arguments: dict, placements: Placements) -> dict[str, Placements]:

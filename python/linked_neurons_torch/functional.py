@@ -11,7 +11,8 @@ Input: any shape of at least one axis; double, float, half or bfloat16; any stri
 type, device and memory format. ``bias``, one number a channel, is added to the input before the
 activation (in float for 16-bit types, without a rounding in between). Its type is the input's; beside
 a 16-bit input float is taken too. With ``keep_output`` LK-ReLU saves its output for backward, which the
-next layer mostly keeps anyway, in place of two bits an element. Bad input raises a ``RuntimeError``.
+next layer mostly keeps anyway, in place of two bits an element; with ``keep_input`` each saves its input, in place
+of what it saves otherwise. Bad input raises a ``RuntimeError``.
 
 ``lk_relu_conv2d`` and so on are a linked layer and the convolution or linear layer behind it as one, of which the
 input alone, of C channels, is kept for backward, and never the pair. They take what ``torch.nn.functional.conv2d``
@@ -19,8 +20,9 @@ takes, with ``weight_pos`` and ``weight_neg`` behind the input for LK-PReLU, and
 the axis that the layer behind has them on.
 
 The layers on request (``lk_elu``, ``lk_gelu``, ``lk_gelu_tanh``, ``lk_hardswish``, ``lk_leaky_relu``, ``lk_mish``,
-``lk_softplus``) have operators of their own, which are compiled when the first of them is used. The number of an activation that has one, ``alpha`` of ``lk_elu`` and ``negative_slope`` of
-``lk_leaky_relu``, is their last argument, of the joint functions too.
+``lk_softplus``) have operators of their own, which are compiled when the first of them is used. The number of an
+activation that has one, ``alpha`` of ``lk_elu`` and ``negative_slope`` of ``lk_leaky_relu``, is their last positional
+argument, of the joint functions too.
 """
 
 import torch
@@ -45,7 +47,9 @@ __all__ = [
 ]
 
 
-def lk_relu(x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False) -> Tensor:
+def lk_relu(
+    x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False, *, keep_input: bool = False
+) -> Tensor:
     """LK-ReLU: g(x) = max(x, 0). The pair equals CReLU.
 
     Shapes: ``x`` (..., C, ...) with C at axis ``dim``; ``bias`` (C); the result (..., 2C, ...).
@@ -57,11 +61,12 @@ def lk_relu(x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bo
     """
     if not torch.jit.is_scripting():
         _operators.load()
-    return _operators.layers.lk_relu(x, bias, dim, keep_output)
+    return _operators.layers.lk_relu(x, bias, dim, keep_output, keep_input=keep_input)
 
 
 def lk_prelu(
-    x: Tensor, weight_pos: Tensor, weight_neg: Tensor, bias: Tensor | None = None, dim: int = 1
+    x: Tensor, weight_pos: Tensor, weight_neg: Tensor, bias: Tensor | None = None, dim: int = 1, *,
+    keep_input: bool = False
 ) -> Tensor:
     """LK-PReLU: g(x) = x for x > 0, else weight * x, with ``weight_pos`` for g(x), ``weight_neg`` for g(-x).
 
@@ -74,10 +79,12 @@ def lk_prelu(
     """
     if not torch.jit.is_scripting():
         _operators.load()
-    return _operators.layers.lk_prelu(x, weight_pos, weight_neg, bias, dim)
+    return _operators.layers.lk_prelu(x, weight_pos, weight_neg, bias, dim, keep_input=keep_input)
 
 
-def lk_selu(x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False) -> Tensor:
+def lk_selu(
+    x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False, *, keep_input: bool = False
+) -> Tensor:
     """LK-SELU: g(x) = lambda * x for x > 0, else lambda * alpha * (exp(x) - 1), as ``torch.nn.functional.selu``.
 
     Shapes: ``x`` (..., C, ...) with C at axis ``dim``; ``bias`` (C); the result (..., 2C, ...).
@@ -87,10 +94,12 @@ def lk_selu(x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bo
     """
     if not torch.jit.is_scripting():
         _operators.load()
-    return _operators.layers.lk_selu(x, bias, dim, keep_output)
+    return _operators.layers.lk_selu(x, bias, dim, keep_output, keep_input=keep_input)
 
 
-def lk_swish(x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False) -> Tensor:
+def lk_swish(
+    x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False, *, keep_input: bool = False
+) -> Tensor:
     """LK-Swish: g(x) = x * sigmoid(x), as ``torch.nn.functional.silu``.
 
     Shapes: ``x`` (..., C, ...) with C at axis ``dim``; ``bias`` (C); the result (..., 2C, ...).
@@ -100,10 +109,12 @@ def lk_swish(x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: b
     """
     if not torch.jit.is_scripting():
         _operators.load()
-    return _operators.layers.lk_swish(x, bias, dim, keep_output)
+    return _operators.layers.lk_swish(x, bias, dim, keep_output, keep_input=keep_input)
 
 
-def lk_sin_cos(x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False) -> Tensor:
+def lk_sin_cos(
+    x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False, *, keep_input: bool = False
+) -> Tensor:
     """LK-SinCos: (sin(x), cos(x)) in place of (g(x), g(-x)).
 
     Shapes: ``x`` (..., C, ...) with C at axis ``dim``; ``bias`` (C); the result (..., 2C, ...).
@@ -113,60 +124,72 @@ def lk_sin_cos(x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output:
     """
     if not torch.jit.is_scripting():
         _operators.load()
-    return _operators.layers.lk_sin_cos(x, bias, dim, keep_output)
+    return _operators.layers.lk_sin_cos(x, bias, dim, keep_output, keep_input=keep_input)
 
 
 def lk_elu(
-    x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False, alpha: float = 1.0
+    x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False, alpha: float = 1.0, *,
+    keep_input: bool = False
 ) -> Tensor:
     """LK-ELU: g(x) = x for x > 0, else alpha * (exp(x) - 1), alpha >= 0, as ``torch.nn.functional.elu``."""
     if not torch.jit.is_scripting():
         _operators.load(optional=True)
-    return _operators.optional_layers.lk_elu(x, bias, dim, keep_output, alpha)
+    return _operators.optional_layers.lk_elu(x, bias, dim, keep_output, alpha, keep_input=keep_input)
 
 
-def lk_gelu(x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False) -> Tensor:
+def lk_gelu(
+    x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False, *, keep_input: bool = False
+) -> Tensor:
     """LK-GELU: g(x) = x * Phi(x), as ``torch.nn.functional.gelu``."""
     if not torch.jit.is_scripting():
         _operators.load(optional=True)
-    return _operators.optional_layers.lk_gelu(x, bias, dim, keep_output)
+    return _operators.optional_layers.lk_gelu(x, bias, dim, keep_output, keep_input=keep_input)
 
 
-def lk_gelu_tanh(x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False) -> Tensor:
+def lk_gelu_tanh(
+    x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False, *, keep_input: bool = False
+) -> Tensor:
     """LK-GELUTanh: g(x) as ``torch.nn.functional.gelu`` with its approximation "tanh"."""
     if not torch.jit.is_scripting():
         _operators.load(optional=True)
-    return _operators.optional_layers.lk_gelu_tanh(x, bias, dim, keep_output)
+    return _operators.optional_layers.lk_gelu_tanh(x, bias, dim, keep_output, keep_input=keep_input)
 
 
-def lk_hardswish(x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False) -> Tensor:
+def lk_hardswish(
+    x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False, *, keep_input: bool = False
+) -> Tensor:
     """LK-Hardswish: g(x) = x * min(max(x + 3, 0), 6) / 6, as ``torch.nn.functional.hardswish``."""
     if not torch.jit.is_scripting():
         _operators.load(optional=True)
-    return _operators.optional_layers.lk_hardswish(x, bias, dim, keep_output)
+    return _operators.optional_layers.lk_hardswish(x, bias, dim, keep_output, keep_input=keep_input)
 
 
 def lk_leaky_relu(
-    x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False, negative_slope: float = 0.01
+    x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False, negative_slope: float = 0.01, *,
+    keep_input: bool = False
 ) -> Tensor:
     """LK-LeakyReLU: g(x) = x for x > 0, else negative_slope * x, as ``torch.nn.functional.leaky_relu``."""
     if not torch.jit.is_scripting():
         _operators.load(optional=True)
-    return _operators.optional_layers.lk_leaky_relu(x, bias, dim, keep_output, negative_slope)
+    return _operators.optional_layers.lk_leaky_relu(x, bias, dim, keep_output, negative_slope, keep_input=keep_input)
 
 
-def lk_mish(x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False) -> Tensor:
+def lk_mish(
+    x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False, *, keep_input: bool = False
+) -> Tensor:
     """LK-Mish: g(x) = x * tanh(log(1 + exp(x))), as ``torch.nn.functional.mish``."""
     if not torch.jit.is_scripting():
         _operators.load(optional=True)
-    return _operators.optional_layers.lk_mish(x, bias, dim, keep_output)
+    return _operators.optional_layers.lk_mish(x, bias, dim, keep_output, keep_input=keep_input)
 
 
-def lk_softplus(x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False) -> Tensor:
+def lk_softplus(
+    x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False, *, keep_input: bool = False
+) -> Tensor:
     """LK-Softplus: g(x) = log(1 + exp(x)), as ``torch.nn.functional.softplus``."""
     if not torch.jit.is_scripting():
         _operators.load(optional=True)
-    return _operators.optional_layers.lk_softplus(x, bias, dim, keep_output)
+    return _operators.optional_layers.lk_softplus(x, bias, dim, keep_output, keep_input=keep_input)
 
 
 lk_silu = lk_swish

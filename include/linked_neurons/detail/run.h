@@ -168,6 +168,15 @@ inline ReadableGradient readable(const at::Tensor& grad, const Layout& layout) {
 /// What a layer keeps for backward: what its activation saves, or what an option says instead.
 enum class Keep { saved, output, input };
 
+/// From the options of a layer.
+inline Keep keep_of(const char* name, bool keep_output, bool keep_input) {
+  TORCH_CHECK(
+      !keep_output || !keep_input,
+      name,
+      ": expected keep_output or keep_input to be true, got both");
+  return keep_input ? Keep::input : keep_output ? Keep::output : Keep::saved;
+}
+
 /// What forward left for backward.
 struct SavedForBackward {
   at::Tensor input_or_output; ///< the input, the output, or undefined

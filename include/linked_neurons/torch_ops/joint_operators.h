@@ -246,7 +246,7 @@ using JointOperators = JointOperatorsWith<A, WeightsOf<A>, NumbersOf<A>>;
 template <class A>
 class JointOperatorBackward : public OperatorNode {
  public:
-  JointOperatorBackward() : OperatorNode(run, /*saves_output=*/false) {}
+  JointOperatorBackward() : OperatorNode(run) {}
 
   std::string name() const override {
     std::string name = "LinkedBackward<";
@@ -307,24 +307,6 @@ class JointOperatorBackward : public OperatorNode {
         wants(kBiasEdge)};
   }
 
-  // A node holds the flags as one constant, a bit each.
-
-  static std::int64_t to_constant(const JointFlags& flags) {
-    std::int64_t constant = 0;
-    for (std::size_t i = 0; i < flags.size(); ++i) {
-      constant |= std::int64_t(flags[i]) << i;
-    }
-    return constant;
-  }
-
-  static JointFlags to_flags(std::int64_t constant) {
-    JointFlags flags;
-    for (std::size_t i = 0; i < flags.size(); ++i) {
-      flags[i] = (constant >> i & 1) != 0;
-    }
-    return flags;
-  }
-
   /// The gradients, in the order of the edges.
   static Tensors run(
       const Tensors& grads,
@@ -336,7 +318,7 @@ class JointOperatorBackward : public OperatorNode {
     if (!grad.defined()) {
       return Tensors(kEdges);
     }
-    const auto flags = to_flags(wanted_flags);
+    const auto flags = to_flags<std::tuple_size_v<JointFlags>>(wanted_flags);
     const auto wanted = wanted_of(flags);
     const Tensor& x = saved[kInput];
     const Tensor& weight = saved[kWeight];

@@ -21,7 +21,8 @@ namespace linked_neurons::detail {
 
 /// A layer as an operator.
 /// \tparam Weights, Numbers as those of `OperatorsWith`.
-/// \tparam Options `Types<bool>` where the activation has no weights: keep_output.
+/// \tparam Options `Types<bool>` where the activation has no weights: keep_output. All have
+/// keep_input.
 template <class A, class Weights, class Options, class Numbers>
 struct Layer;
 template <class A, class... W, class... Option, class... N>
@@ -32,8 +33,10 @@ struct Layer<A, Types<W...>, Types<Option...>, Types<N...>> {
       const W&... weight,
       const OptionalTensor& bias,
       std::int64_t dim,
-      Option... /*keep_output*/,
-      N... number) {
+      Option... keep_output,
+      N... number,
+      bool keep_input) {
+    keep_of(A::name, (false || ... || keep_output), keep_input); // LibTorch's operators keep theirs
     dim = check_input(A::name, x, dim);
     const auto parameters = parameters_from<A, W...>(weight..., bias, number...);
     return composed::forward<A>(x, parameters, weight_shape(parameters, x.sym_size(dim)), dim);
@@ -47,17 +50,19 @@ struct Layer<A, Types<W...>, Types<Option...>, Types<N...>> {
       const OptionalTensor& bias,
       std::int64_t dim,
       Option... keep_output,
-      N... number) {
+      N... number,
+      bool keep_input) {
     const auto any = [&](const auto& test) {
       return (test(x) || ... || test(weight)) || (bias && test(*bias));
     };
     if (kernels<A>(x) == nullptr || x.is_nested() || any(is_transformed)) {
-      return composed(x, weight..., bias, dim, keep_output..., number...);
+      return composed(x, weight..., bias, dim, keep_output..., number..., keep_input);
     }
+    const auto keep = keep_of(A::name, (false || ... || keep_output), keep_input);
     dim = check_input(A::name, x, dim);
     const auto parameters = parameters_from<A, W...>(weight..., bias, number...);
     if (at::GradMode::is_enabled() && any([](const Tensor& t) { return t.requires_grad(); })) {
-      return OperatorBackward<A>::record(x, parameters, dim, (false || ... || keep_output));
+      return OperatorBackward<A>::record(x, parameters, dim, keep);
     }
     const at::AutoDispatchBelowADInplaceOrView below_autograd;
     return std::get<0>(Operators<A>::call_forward(x, parameters, dim, false));
@@ -274,7 +279,7 @@ void add_operators(torch::Library& library) {
   define(
       library,
       name + "(Tensor x, " + weights + "Tensor? bias=None, int dim=1" + options + number +
-          ") -> Tensor");
+          ", *, bool keep_input=False) -> Tensor");
   implement_layer(library, name, LayerOf<A>::fused, LayerOf<A>::composed);
 
   define(
@@ -287,8 +292,8 @@ void add_operators(torch::Library& library) {
   define(
       library,
       backward + "(Tensor grad, Tensor? input_or_output, Tensor masks, " + weights +
-          "Tensor? bias, SymInt[] output_strides, int dim" + given_number +
-          ") -> (Tensor grad_x, " + grad_weights + "Tensor grad_bias)");
+          "Tensor? bias, SymInt[] output_strides, int dim, bool is_input, bool[2] wanted" +
+          given_number + ") -> (Tensor grad_x, " + grad_weights + "Tensor grad_bias)");
   implement_kernels<A>(
       library, backward, Operators<A>::template backward<false>, Operators<A>::backward_shapes);
   implement_batched(library, backward, Operators<A>::template backward<true>);

@@ -9,6 +9,8 @@
 #include <ATen/core/LegacyTypeDispatch.h>
 #include <ATen/core/grad_mode.h>
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <mutex>
 #include <utility>
@@ -24,31 +26,34 @@ class OperatorBackward : public LinkedNode<A, OperatorNode> {
  public:
   using typename Node::Tensors;
 
-  OperatorBackward() : Node(run, /*saves_output=*/A::saved != Saved::input) {}
+  OperatorBackward() : Node(run) {}
 
   /// Runs forward, and makes a new node the output's `grad_fn`.
-  /// \param keep_output in place of the masks, where it tells them.
-  static Tensor record(
-      const Tensor& x, const Parameters& parameters, std::int64_t dim, bool keep_output) {
-    keep_output &= A::output_tells_masks;
+  /// \param keep the output is kept in place of the masks only where it tells them.
+  static Tensor record(const Tensor& x, const Parameters& parameters, std::int64_t dim, Keep keep) {
+    const bool keep_input = A::saved == Saved::input || keep == Keep::input;
+    const bool output_for_masks = keep == Keep::output && A::output_tells_masks;
     const auto node = make_node<OperatorBackward>();
     node->connect(x, parameters);
     const at::AutoDispatchBelowADInplaceOrView below_autograd;
-    auto [output, masks] = Operators<A>::call_forward(x, parameters, dim, !keep_output);
+    auto [output, masks] =
+        Operators<A>::call_forward(x, parameters, dim, !keep_input && !output_for_masks);
     set_history(output, node);
-    node->constant_ = dim;
+    const bool wants_weights = node->wants_weight_gradients();
+    const bool wants_bias = node->should_compute_output(Node::kBiasEdge);
+    node->constant_ = to_constant(Flags{keep_input, wants_weights, wants_bias}) | dim << kFlags;
     node->sizes_ = output.sym_strides().vec();
-    // The backward operator computes the gradients of those arguments that it is given: of the
-    // weights if it is given the output, of the bias if it is given the bias.
-    if (A::saved == Saved::input) {
+    if (keep_input) {
       node->save(Node::kInputOrOutput, x);
-    } else if (keep_output || saves_output<A>(node->wants_weight_gradients())) {
+    } else if (output_for_masks || saves_output<A>(wants_weights)) {
       node->save(Node::kInputOrOutput, output, true);
+      node->saves_output_ = true;
     }
     node->save(Node::kMasks, masks);
-    const bool wants_bias = node->should_compute_output(Node::kBiasEdge);
+    // From the input, the input of the activation is computed anew.
+    const bool reads_bias = keep_input || wants_bias;
     node->save(
-        Parameters{parameters.weight, wants_bias ? parameters.bias : Tensor(), parameters.number});
+        Parameters{parameters.weight, reads_bias ? parameters.bias : Tensor(), parameters.number});
     return output;
   }
 
@@ -59,41 +64,56 @@ class OperatorBackward : public LinkedNode<A, OperatorNode> {
   }
 
  private:
+  /// Whether the input is kept, and the gradients that are wanted: of the weights, of the bias. The
+  /// axis stands beside them in the node's constant.
+  static constexpr std::size_t kFlags = 3;
+  using Flags = std::array<bool, kFlags>;
+
   /// The gradients, in the order of the edges.
   static Tensors run(
       const Tensors& grads,
       const Tensors& saved,
       c10::SymIntArrayRef output_strides,
-      std::int64_t dim,
+      std::int64_t constant,
       double number) {
     const Tensor& grad = grads[0];
     if (!grad.defined()) {
       return Tensors(Node::kEdges);
     }
+    const auto [is_input, wants_weights, wants_bias] = to_flags<kFlags>(constant);
+    const std::int64_t dim = constant >> kFlags;
     const Tensor& input_or_output = saved[Node::kInputOrOutput];
     const Tensor& masks = saved[Node::kMasks];
     const Parameters parameters{{saved[Node::kPos], saved[Node::kNeg]}, saved[Node::kBias], number};
     // Where somebody differentiates the gradients once more, they are LibTorch's own operators.
     const bool is_differentiable = at::GradMode::is_enabled() || is_transformed(grad);
-    const auto from = is_differentiable
-                          ? Operators<A>::template gradients<true>(
-                                grad,
-                                input_or_output,
-                                masks,
-                                parameters,
-                                C10_AS_INTARRAYREF_SLOW(output_strides),
-                                dim)
-                          : Operators<A>::call_backward(
-                                grad, input_or_output, masks, parameters, output_strides, dim);
+    const auto from = is_differentiable ? Operators<A>::template gradients<true>(
+                                              grad,
+                                              input_or_output,
+                                              masks,
+                                              parameters,
+                                              C10_AS_INTARRAYREF_SLOW(output_strides),
+                                              dim,
+                                              is_input,
+                                              {wants_weights, wants_bias})
+                                        : Operators<A>::call_backward(
+                                              grad,
+                                              input_or_output,
+                                              masks,
+                                              parameters,
+                                              output_strides,
+                                              dim,
+                                              is_input,
+                                              {wants_weights, wants_bias});
     const auto& [weight, bias, none] = from.parameters;
-    const auto wanted = [](const Tensor& parameter, const Tensor& gradient) {
-      return parameter.defined() ? gradient : Tensor();
+    const auto result = [](bool is_wanted, const Tensor& gradient) {
+      return is_wanted ? gradient : Tensor();
     };
     return {
         from.input,
-        wanted(input_or_output, weight.pos),
-        wanted(input_or_output, weight.neg),
-        wanted(parameters.bias, bias)};
+        result(wants_weights, weight.pos),
+        result(wants_weights, weight.neg),
+        result(wants_bias, bias)};
   }
 };
 

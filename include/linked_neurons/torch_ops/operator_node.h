@@ -6,12 +6,31 @@
 
 #include <torch/csrc/dynamo/compiled_autograd.h>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <vector>
 
 namespace linked_neurons::detail {
+
+/// Flags as a part of a constant, a bit each, and back.
+template <std::size_t kCount>
+std::int64_t to_constant(const std::array<bool, kCount>& flags) {
+  std::int64_t constant = 0;
+  for (std::size_t i = 0; i < kCount; ++i) {
+    constant |= std::int64_t(flags[i]) << i;
+  }
+  return constant;
+}
+template <std::size_t kCount>
+std::array<bool, kCount> to_flags(std::int64_t constant) {
+  std::array<bool, kCount> flags;
+  for (std::size_t i = 0; i < kCount; ++i) {
+    flags[i] = (constant >> i & 1) != 0;
+  }
+  return flags;
+}
 
 /// What tracing, export and compiled autograd need of such a node: a function of what it holds.
 class OperatorNode : public SavingNode<5> {
@@ -85,15 +104,14 @@ class OperatorNode : public SavingNode<5> {
       std::int64_t constant,
       double number);
 
-  /// \param saves_output whether the first saved tensor, if there is one, is the node's own output.
-  OperatorNode(Run run, bool saves_output) : run_(run), saves_output_(saves_output) {}
+  explicit OperatorNode(Run run) : run_(run) {}
 
   std::vector<c10::SymInt> sizes_; ///< or other numbers that may be symbols
   std::int64_t constant_ = 0;
+  bool saves_output_ = false; ///< whether the first saved tensor is the node's own output
 
  private:
   Run run_;
-  bool saves_output_;
 };
 
 } // namespace linked_neurons::detail

@@ -2,6 +2,7 @@
 /// The operators `_<name>_forward` and `_<name>_backward` of LibTorch's dispatcher.
 #pragma once
 
+#include <linked_neurons/activation/from_input.h>
 #include <linked_neurons/detail/check.h>
 #include <linked_neurons/detail/run.h>
 
@@ -10,6 +11,7 @@
 #include <ATen/ops/empty_strided.h>
 #include <ATen/ops/zeros_like.h>
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -29,6 +31,14 @@ const Backend* kernels(const Tensor& tensor) {
     return cuda::backend<A>;
   }
   return tensor.is_cpu() ? cpu::backend_here<A>() : tensor.is_meta() ? &kShapesOnly : nullptr;
+}
+
+/// Which gradients somebody asks for besides that of x: of the weights, and of the bias.
+using LayerFlags = std::array<bool, 2>;
+
+inline Wanted wanted_of(const LayerFlags& flags) {
+  const auto& [weight, bias] = flags;
+  return {weight, bias};
 }
 
 template <class... T>
@@ -189,9 +199,9 @@ struct OperatorsWith<A, Types<W...>, Types<N...>> {
         empty_masks(x, has_masks ? mask_bytes(x.sym_numel()) : 0)};
   }
 
-  /// The gradients of x, of the bias if that is given, and of the weights if the output is. (An
-  /// activation without weights that saves masks is given the output in place of these.)
-  /// \param input_or_output the input where it is what the activation saves.
+  /// The gradients of x, and of what else is wanted.
+  /// \param input_or_output what backward starts from, `is_input` says which of the two. Undefined,
+  ///     it is the masks that backward starts from, and no gradient of a weight is wanted.
   /// \tparam Composed of LibTorch's operators, which it can differentiate once more.
   template <bool Composed>
   static composed::Gradients gradients(
@@ -200,29 +210,33 @@ struct OperatorsWith<A, Types<W...>, Types<N...>> {
       const Tensor& masks,
       const Parameters& parameters,
       at::IntArrayRef output_strides,
-      std::int64_t dim) {
+      std::int64_t dim,
+      bool is_input,
+      const Wanted& wanted) {
     const Backend& backend = *kernels<A>(grad);
     const auto layout = input_layout(grad, output_strides, dim);
-    const bool output_tells = A::output_tells_masks && input_or_output.defined();
+    const bool from_masks = A::saved == Saved::masks && !is_input &&
+                            !(A::output_tells_masks && input_or_output.defined());
     SavedForBackward saved{
         input_or_output,
-        A::saved == Saved::input,
-        output_tells ? Tensor() : masks,
+        is_input,
+        from_masks ? masks : Tensor(),
         backend.mask_layout(grad.scalar_type()),
         parameters,
         weight_shape(parameters, layout.channels),
         dim,
-        {A::has_weight && input_or_output.defined(), parameters.bias.defined()}};
+        wanted};
     if constexpr (!Composed) {
       if (saved.is_input) {
         saved.input_or_output = in_order(input_or_output, c10::fromIntArrayRefSlow(layout.strides));
       }
       return run_backward<A>(backend, grad, saved, layout);
     }
-    if (A::saved == Saved::masks && !output_tells) {
+    if (from_masks) {
       saved.masks = composed::unpack_masks(masks, saved.mask_layout, layout.sizes, layout.strides);
     }
-    return composed::backward<A>(
+    const auto backward = is_input ? composed::backward<FromInput<A>> : composed::backward<A>;
+    return backward(
         grad, saved.input_or_output, saved.masks, saved.parameters, saved.kind, dim, saved.wanted);
   }
 
@@ -235,6 +249,8 @@ struct OperatorsWith<A, Types<W...>, Types<N...>> {
       const OptionalTensor& bias,
       at::IntArrayRef output_strides,
       std::int64_t dim,
+      bool is_input,
+      const LayerFlags& flags,
       N... number) {
     if (grad.numel() == 0) {
       return backward_shapes(
@@ -245,11 +261,20 @@ struct OperatorsWith<A, Types<W...>, Types<N...>> {
           bias,
           c10::fromIntArrayRefSlow(output_strides),
           dim,
+          is_input,
+          flags,
           number...);
     }
     const auto parameters = parameters_from<A, W...>(weight..., bias, number...);
     const auto from = gradients<Composed>(
-        grad, input_or_output.value_or(Tensor()), masks, parameters, output_strides, dim);
+        grad,
+        input_or_output.value_or(Tensor()),
+        masks,
+        parameters,
+        output_strides,
+        dim,
+        is_input,
+        wanted_of(flags));
     const auto wanted = [&](const Tensor& gradient) {
       return gradient.defined() ? gradient : nothing(grad);
     };
@@ -263,18 +288,21 @@ struct OperatorsWith<A, Types<W...>, Types<N...>> {
 
   static Backward backward_shapes(
       const Tensor& grad,
-      const OptionalTensor& input_or_output,
+      const OptionalTensor& /*input_or_output*/,
       const Tensor& /*masks*/,
       const W&... weight,
       const OptionalTensor& bias,
       c10::SymIntArrayRef output_strides,
       std::int64_t dim,
+      bool /*is_input*/,
+      const LayerFlags& flags,
       N... /*number*/) {
+    const auto wanted = wanted_of(flags);
     // Zeros, since this serves inputs without elements too.
     return {
         empty_grad_input(grad, output_strides, dim),
-        (input_or_output ? at::zeros_like(weight) : nothing(grad))...,
-        bias ? at::zeros_like(*bias) : nothing(grad)};
+        (wanted.weight ? at::zeros_like(weight) : nothing(grad))...,
+        wanted.bias ? at::zeros_like(*bias) : nothing(grad)};
   }
 
   static Forward call_forward(
@@ -294,7 +322,9 @@ struct OperatorsWith<A, Types<W...>, Types<N...>> {
       const Tensor& masks,
       const Parameters& parameters,
       c10::SymIntArrayRef output_strides,
-      std::int64_t dim) {
+      std::int64_t dim,
+      bool is_input,
+      const LayerFlags& flags) {
     static const auto handle = find<decltype(backward_shapes)>("backward");
     const auto call = [&](const W&... weight, const N&... number) {
       return handle.call(
@@ -305,6 +335,8 @@ struct OperatorsWith<A, Types<W...>, Types<N...>> {
           optional(parameters.bias),
           output_strides,
           dim,
+          is_input,
+          flags,
           number...);
     };
     const auto results = call_with<A>(call, parameters);

@@ -3,8 +3,8 @@
 /// linked_neurons_optional_torch_ops is this file; it needs the other one not to be there.
 ///
 ///     linked_neurons::lk_elu(
-///         Tensor x, Tensor? bias=None, int dim=1, bool keep_output=False, float alpha=1)
-///         -> Tensor
+///         Tensor x, Tensor? bias=None, int dim=1, bool keep_output=False, float alpha=1, *,
+///         bool keep_input=False) -> Tensor
 #include <linked_neurons/activation/optional.h>
 #include <linked_neurons/torch_ops/layer_operators.h>
 

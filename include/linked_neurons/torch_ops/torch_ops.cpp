@@ -3,9 +3,11 @@
 /// torch.export and torch.onnx.export. The shared library linked_neurons_torch_ops is this file.
 ///
 ///     linked_neurons::lk_relu(
-///         Tensor x, Tensor? bias=None, int dim=1, bool keep_output=False) -> Tensor
+///         Tensor x, Tensor? bias=None, int dim=1, bool keep_output=False, *,
+///         bool keep_input=False) -> Tensor
 ///     linked_neurons::lk_prelu(
-///         Tensor x, Tensor weight_pos, Tensor weight_neg, Tensor? bias=None, int dim=1) -> Tensor
+///         Tensor x, Tensor weight_pos, Tensor weight_neg, Tensor? bias=None, int dim=1, *,
+///         bool keep_input=False) -> Tensor
 ///     linked_neurons::lk_relu_conv2d(
 ///         Tensor x, Tensor weight, Tensor? bias=None, SymInt[2] stride=1, SymInt[2] padding=0,
 ///         SymInt[2] dilation=1, SymInt groups=1, Tensor? input_bias=None) -> Tensor
