@@ -170,7 +170,7 @@ class ModulesTest(unittest.TestCase):
             ("LKReLU(dim=-1, bias=3)", ln.LKReLU(-1, 3), {"bias": (3,)}),
             ("LKReLU(dim=1, bias=3, keep_output=True)", ln.LKReLU(bias=3, keep_output=True), {"bias": (3,)}),
             ("LKSELU(dim=1)", ln.LKSELU(), {}),
-            ("LKSwish(dim=0)", ln.LKSwish(dim=0), {}),
+            ("LKSwish(dim=0, keep_input=True)", ln.LKSwish(dim=0, keep_input=True), {}),
             ("LKPReLU(num_parameters=1, dim=1)", ln.LKPReLU(), {"weight_pos": (1,), "weight_neg": (1,)}),
             ("LKPReLU(num_parameters=3, dim=1, bias=3)", ln.LKPReLU(3, 0.1, bias=3),
              {"bias": (3,), "weight_pos": (3,), "weight_neg": (3,)}),
@@ -184,18 +184,17 @@ class ModulesTest(unittest.TestCase):
                 self.assertEqual(repr(layer), text)
                 self.assertEqual([(name, (*p.shape,)) for name, p in layer.named_parameters()], [*parameters.items()])
 
-    @over((ln.LKReLU, ln.LKSELU, ln.LKSwish), (False, True))
-    def test_keep_output(self, module, keep_output):
+    @over((ln.LKReLU, ln.LKSELU, ln.LKSwish), ("keep_input", "keep_output"), (False, True))
+    def test_keep(self, module, option, is_set):
         """Changes what is saved, and no number."""
-        saved = []
-        layer, x = module(keep_output=keep_output), torch.randn(2, 3, 64, requires_grad=True)
+        saved, layer, x = [], module(**{option: is_set}), torch.randn(2, 3, 64, requires_grad=True)
         with torch.autograd.graph.saved_tensors_hooks(lambda t: [saved.append(t.dtype), t][1], lambda t: t):
             y = layer(x)
         [gradient] = torch.autograd.grad(y.square().sum(), x)
         expected = module()(x)
         assert_close((y, gradient), (expected, torch.autograd.grad(expected.square().sum(), x)[0]))
         if HAS_OPERATORS and module is ln.LKReLU:
-            self.assertEqual(torch.float in saved, keep_output)
+            self.assertEqual(torch.float in saved, is_set)
 
     def test_start_as_in_cpp(self):
         layer = ln.LKPReLU(3, bias=3)
@@ -213,6 +212,7 @@ class ModulesTest(unittest.TestCase):
             ("LKReLU: expected bias to be the input's channels, or 0 for none, got -1", lambda: ln.LKReLU(bias=-1)),
             ("LKReLU: expected bias to be the input's channels, or 0 for none, got True", lambda: ln.LKReLU(bias=True)),
             ("LKReLU: expected keep_output to be a bool, got 1", lambda: ln.LKReLU(keep_output=1)),
+            ("expected keep_output or keep_input to be True, got both", lambda: ln.LKSELU(1, 0, True, keep_input=True)),
             ("LKSELU: expected dim to be the channel axis, got False", lambda: ln.LKSELU(False)),
             ("LKPReLU: expected num_parameters to be 1 or the input's channels, got 0", lambda: ln.LKPReLU(0)),
             ("LKPReLU: expected num_parameters or shape, got both: 4 and [3, 4]", lambda: ln.LKPReLU(4, shape=[3, 4])),
@@ -226,7 +226,8 @@ class ModulesTest(unittest.TestCase):
     def test_compute_what_functions_do(self, layer, layout, has_bias):
         x, *weights, bias, dim = make(layer, layout, has_bias)
         options = {"num_parameters": weights[0].numel()} if weights else {}
-        module = MODULES[layer](dim=dim, bias=x.size(dim) if has_bias else 0, dtype=x.dtype, **options)
+        options |= {"bias": x.size(dim), "keep_input": True} if has_bias else {}
+        module = MODULES[layer](dim=dim, dtype=x.dtype, **options)
         for parameter, value in zip(module.parameters(), (*([bias] if has_bias else []), *weights), strict=True):
             parameter.data.copy_(value)
         assert_close(module(x), function(layer)(x, *weights, bias, dim), rtol=0, atol=0)
@@ -234,8 +235,7 @@ class ModulesTest(unittest.TestCase):
     @over(VARIED)
     def test_copies(self, layer):
         """deepcopy, pickle and a checkpoint."""
-        net = net_of(layer, bias=4)
-        x = torch.randn(2, 3, 6, 6)
+        net, x = net_of(layer, bias=4), torch.randn(2, 3, 6, 6)
         file = io.BytesIO()
         torch.save(net, file)
         file.seek(0)

@@ -124,7 +124,7 @@ class Net(torch.nn.Module):
         x = torch.ops.linked_neurons.lk_prelu(x, self.weight_pos, self.weight_neg, self.bias)
         x = torch.ops.linked_neurons.lk_relu(x, self.bias2)
         x = torch.ops.linked_neurons.lk_selu(x)
-        x = torch.ops.linked_neurons.lk_swish(x, dim=-1)
+        x = torch.ops.linked_neurons.lk_swish(x, dim=-1, keep_input=True)
         x = torch.ops.linked_neurons.lk_sin_cos(x)
         x = torch.ops.linked_neurons.lk_elu(x, alpha=0.5)
         x = torch.ops.linked_neurons.lk_leaky_relu(x, negative_slope=0.3)

@@ -113,9 +113,10 @@ class EagerTest(unittest.TestCase):
             opcheck(forward, (x, *weights, bias, dim, x.stride(), keep_masks, *number))
         y, masks = forward(x, *weights, bias, dim, x.stride(), True, *number)
         saved = saved_for_backward(layer, x, y)
-        dim %= x.dim()
-        opcheck(backward, (y, saved, masks, *weights, bias, y.stride(), dim, *number))
-        opcheck(backward, (y, saved, masks, *weights, None, y.stride(), dim, *number))
+        place = y.stride(), dim % x.dim()
+        opcheck(backward, (y, saved, masks, *weights, bias, *place, saved is x, (bool(weights), True), *number))
+        opcheck(backward, (y, saved, masks, *weights, None, *place, saved is x, (False, False), *number))
+        opcheck(backward, (y, x, masks[:0], *weights, bias, *place, True, (bool(weights), True), *number))
 
     @over(VARIED, LAYOUTS)
     def test_shapes(self, layer, layout):
@@ -127,7 +128,8 @@ class EagerTest(unittest.TestCase):
         def results(x, weights, bias):
             y, masks = forward(x, *weights, bias, dim, x.stride(), True, *number)
             saved = saved_for_backward(layer, x, y)
-            grads = backward(y, saved, masks, *weights, bias, y.stride(), dim % x.dim(), *number)
+            wanted = saved is x, (bool(weights), True)
+            grads = backward(y, saved, masks, *weights, bias, y.stride(), dim % x.dim(), *wanted, *number)
             return [y, masks, *grads, forward(x, *weights, bias, dim, x.stride(), False, *number)[1]]
 
         def shape(tensor):
@@ -151,13 +153,13 @@ class EagerTest(unittest.TestCase):
     def test_gradcheck_weights(self, weights):
         gradcheck(operator("lk_prelu"), make("lk_prelu", weights=weights))
 
-    @over(LAYERS, (False, True))
-    def test_gradient_of_one_argument_alone(self, layer, bias):
+    @over(ALL_LAYERS, (False, True), (False, True))
+    def test_gradient_of_one_argument_alone(self, layer, bias, keep_input):
         args = make(layer, bias=bias, grad=False)
         for argument in args:
             if isinstance(argument, torch.Tensor):
                 argument.requires_grad_()
-                gradcheck(operator(layer), args)
+                gradcheck(functools.partial(operator(layer), keep_input=keep_input), args)
                 argument.requires_grad_(False)
 
     @over(HALVES, LAYOUTS, (False, True))
@@ -170,6 +172,24 @@ class EagerTest(unittest.TestCase):
         expected = outcome(lambda *a: composed(layer, *a), args)
         assert_close(outcome(lambda *a: operator(layer)(*a, True), args), expected)
         gradgradcheck(lambda *a: operator(layer)(*a, True), args)
+
+    @over(LAYERS, ("channels last", "transposed", "no elements"), (False, True))
+    def test_keep_input(self, layer, layout, bias):
+        args = make(layer, layout, bias)
+        keeping = functools.partial(operator(layer), keep_input=True)
+        saved = []
+        with torch.autograd.graph.saved_tensors_hooks(lambda t: saved.append(t.numel()), lambda t: None):
+            y = keeping(*args)
+        self.assertLessEqual(sum(saved), sum(a.numel() for a in args if isinstance(a, torch.Tensor)))
+        self.assertEqual(y.shape, operator(layer)(*args).shape)
+        expected = outcome(lambda *a: composed(layer, *a), args)
+        assert_close(outcome(keeping, args), expected)
+        gradgradcheck(keeping, args)
+
+    @over(HALVES)
+    def test_keeps_one_of_both(self, layer):
+        with self.assertRaisesRegex(RuntimeError, "keep_output or keep_input to be true, got both"):
+            operator(layer)(*make(layer), True, keep_input=True)
 
     @over(LAYERS, ("contiguous", "transposed", "no elements"))
     def test_double_backward(self, layer, layout):
