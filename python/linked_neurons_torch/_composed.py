@@ -16,14 +16,14 @@ SIXTEEN_BITS = (torch.half, torch.bfloat16)
 
 
 def lk_relu(
-    x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False, *, keep_input: bool = False
+    x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False, keep_input: bool = False
 ) -> Tensor:
     z = _biased("lk_relu", x, bias, dim)
     return _linked(x, F.relu(z), F.relu(-z), dim)
 
 
 def lk_prelu(
-    x: Tensor, weight_pos: Tensor, weight_neg: Tensor, bias: Tensor | None = None, dim: int = 1, *,
+    x: Tensor, weight_pos: Tensor, weight_neg: Tensor, bias: Tensor | None = None, dim: int = 1,
     keep_input: bool = False
 ) -> Tensor:
     z = _biased("lk_prelu", x, bias, dim)
@@ -35,28 +35,28 @@ def lk_prelu(
 
 
 def lk_selu(
-    x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False, *, keep_input: bool = False
+    x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False, keep_input: bool = False
 ) -> Tensor:
     z = _biased("lk_selu", x, bias, dim)
     return _linked(x, F.selu(z), F.selu(-z), dim)
 
 
 def lk_swish(
-    x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False, *, keep_input: bool = False
+    x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False, keep_input: bool = False
 ) -> Tensor:
     z = _biased("lk_swish", x, bias, dim)
     return _linked(x, _with_limits(z, F.silu(z)), _with_limits(-z, F.silu(-z)), dim)
 
 
 def lk_sin_cos(
-    x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False, *, keep_input: bool = False
+    x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False, keep_input: bool = False
 ) -> Tensor:
     z = _biased("lk_sin_cos", x, bias, dim)
     return _linked(x, z.sin(), z.cos(), dim)
 
 
 def lk_elu(
-    x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False, alpha: float = 1.0, *,
+    x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False, alpha: float = 1.0,
     keep_input: bool = False
 ) -> Tensor:
     if not torch.jit.is_scripting():
@@ -66,14 +66,14 @@ def lk_elu(
 
 
 def lk_gelu(
-    x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False, *, keep_input: bool = False
+    x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False, keep_input: bool = False
 ) -> Tensor:
     z = _biased("lk_gelu", x, bias, dim)
     return _linked(x, _with_limits(z, F.gelu(z)), _with_limits(-z, F.gelu(-z)), dim)
 
 
 def lk_gelu_tanh(
-    x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False, *, keep_input: bool = False
+    x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False, keep_input: bool = False
 ) -> Tensor:
     z = _biased("lk_gelu_tanh", x, bias, dim)
     pos, neg = F.gelu(z, approximate="tanh"), F.gelu(-z, approximate="tanh")
@@ -81,14 +81,14 @@ def lk_gelu_tanh(
 
 
 def lk_hardswish(
-    x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False, *, keep_input: bool = False
+    x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False, keep_input: bool = False
 ) -> Tensor:
     z = _biased("lk_hardswish", x, bias, dim)
     return _linked(x, _with_limits(z, F.hardswish(z)), _with_limits(-z, F.hardswish(-z)), dim)
 
 
 def lk_leaky_relu(
-    x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False, negative_slope: float = 0.01, *,
+    x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False, negative_slope: float = 0.01,
     keep_input: bool = False
 ) -> Tensor:
     if not torch.jit.is_scripting():
@@ -98,14 +98,14 @@ def lk_leaky_relu(
 
 
 def lk_mish(
-    x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False, *, keep_input: bool = False
+    x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False, keep_input: bool = False
 ) -> Tensor:
     z = _biased("lk_mish", x, bias, dim)
     return _linked(x, _with_limits(z, F.mish(z)), _with_limits(-z, F.mish(-z)), dim)
 
 
 def lk_softplus(
-    x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False, *, keep_input: bool = False
+    x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False, keep_input: bool = False
 ) -> Tensor:
     z = _biased("lk_softplus", x, bias, dim)
     threshold = 40.0  # beyond which the result is z in double too

@@ -21,8 +21,8 @@ the axis that the layer behind has them on.
 
 The layers on request (``lk_elu``, ``lk_gelu``, ``lk_gelu_tanh``, ``lk_hardswish``, ``lk_leaky_relu``, ``lk_mish``,
 ``lk_softplus``) have operators of their own, which are compiled when the first of them is used. The number of an
-activation that has one, ``alpha`` of ``lk_elu`` and ``negative_slope`` of ``lk_leaky_relu``, is their last positional
-argument, of the joint functions too.
+activation that has one, ``alpha`` of ``lk_elu`` and ``negative_slope`` of ``lk_leaky_relu``, is an argument of these and
+of the joint functions.
 """
 
 import torch
@@ -48,7 +48,7 @@ __all__ = [
 
 
 def lk_relu(
-    x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False, *, keep_input: bool = False
+    x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False, keep_input: bool = False
 ) -> Tensor:
     """LK-ReLU: g(x) = max(x, 0). The pair equals CReLU.
 
@@ -65,7 +65,7 @@ def lk_relu(
 
 
 def lk_prelu(
-    x: Tensor, weight_pos: Tensor, weight_neg: Tensor, bias: Tensor | None = None, dim: int = 1, *,
+    x: Tensor, weight_pos: Tensor, weight_neg: Tensor, bias: Tensor | None = None, dim: int = 1,
     keep_input: bool = False
 ) -> Tensor:
     """LK-PReLU: g(x) = x for x > 0, else weight * x, with ``weight_pos`` for g(x), ``weight_neg`` for g(-x).
@@ -83,7 +83,7 @@ def lk_prelu(
 
 
 def lk_selu(
-    x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False, *, keep_input: bool = False
+    x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False, keep_input: bool = False
 ) -> Tensor:
     """LK-SELU: g(x) = lambda * x for x > 0, else lambda * alpha * (exp(x) - 1), as ``torch.nn.functional.selu``.
 
@@ -98,7 +98,7 @@ def lk_selu(
 
 
 def lk_swish(
-    x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False, *, keep_input: bool = False
+    x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False, keep_input: bool = False
 ) -> Tensor:
     """LK-Swish: g(x) = x * sigmoid(x), as ``torch.nn.functional.silu``.
 
@@ -113,7 +113,7 @@ def lk_swish(
 
 
 def lk_sin_cos(
-    x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False, *, keep_input: bool = False
+    x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False, keep_input: bool = False
 ) -> Tensor:
     """LK-SinCos: (sin(x), cos(x)) in place of (g(x), g(-x)).
 
@@ -128,7 +128,7 @@ def lk_sin_cos(
 
 
 def lk_elu(
-    x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False, alpha: float = 1.0, *,
+    x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False, alpha: float = 1.0,
     keep_input: bool = False
 ) -> Tensor:
     """LK-ELU: g(x) = x for x > 0, else alpha * (exp(x) - 1), alpha >= 0, as ``torch.nn.functional.elu``."""
@@ -138,7 +138,7 @@ def lk_elu(
 
 
 def lk_gelu(
-    x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False, *, keep_input: bool = False
+    x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False, keep_input: bool = False
 ) -> Tensor:
     """LK-GELU: g(x) = x * Phi(x), as ``torch.nn.functional.gelu``."""
     if not torch.jit.is_scripting():
@@ -147,7 +147,7 @@ def lk_gelu(
 
 
 def lk_gelu_tanh(
-    x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False, *, keep_input: bool = False
+    x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False, keep_input: bool = False
 ) -> Tensor:
     """LK-GELUTanh: g(x) as ``torch.nn.functional.gelu`` with its approximation "tanh"."""
     if not torch.jit.is_scripting():
@@ -156,7 +156,7 @@ def lk_gelu_tanh(
 
 
 def lk_hardswish(
-    x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False, *, keep_input: bool = False
+    x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False, keep_input: bool = False
 ) -> Tensor:
     """LK-Hardswish: g(x) = x * min(max(x + 3, 0), 6) / 6, as ``torch.nn.functional.hardswish``."""
     if not torch.jit.is_scripting():
@@ -165,7 +165,7 @@ def lk_hardswish(
 
 
 def lk_leaky_relu(
-    x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False, negative_slope: float = 0.01, *,
+    x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False, negative_slope: float = 0.01,
     keep_input: bool = False
 ) -> Tensor:
     """LK-LeakyReLU: g(x) = x for x > 0, else negative_slope * x, as ``torch.nn.functional.leaky_relu``."""
@@ -175,7 +175,7 @@ def lk_leaky_relu(
 
 
 def lk_mish(
-    x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False, *, keep_input: bool = False
+    x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False, keep_input: bool = False
 ) -> Tensor:
     """LK-Mish: g(x) = x * tanh(log(1 + exp(x))), as ``torch.nn.functional.mish``."""
     if not torch.jit.is_scripting():
@@ -184,7 +184,7 @@ def lk_mish(
 
 
 def lk_softplus(
-    x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False, *, keep_input: bool = False
+    x: Tensor, bias: Tensor | None = None, dim: int = 1, keep_output: bool = False, keep_input: bool = False
 ) -> Tensor:
     """LK-Softplus: g(x) = log(1 + exp(x)), as ``torch.nn.functional.softplus``."""
     if not torch.jit.is_scripting():

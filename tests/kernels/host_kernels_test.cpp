@@ -20,7 +20,7 @@ namespace {
 /// Forward and backward of an activation with the kernels.
 template <class Activation>
 Results run(const Arguments& arguments) {
-  const Backend& backend = *backends<Activation>()[0].backend;
+  const Backend& backend = *host_kernels<Activation>()[0].backend;
   const auto& [x, grad, given_dim, given, weight_sizes] = arguments;
   const ln::detail::Parameters parameters{given.weight, given.bias, kNumber<Activation>};
   const auto dim = ln::detail::check_input(Activation::name, x, given_dim);
