@@ -6,9 +6,8 @@
 #include <linked_neurons/activation/number.h>
 #include <linked_neurons/cuda/int_divider.h>
 
-#include <ATen/ops/arange.h>
-#include <ATen/ops/cat.h>
 #include <gtest/gtest.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <cmath>

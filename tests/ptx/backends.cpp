@@ -11,7 +11,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <functional>
@@ -55,6 +57,13 @@ void run_checked(std::vector<Buffer> buffers, const Launch& launch) {
   }
 }
 
+template <class T>
+std::array<std::byte, sizeof(T)> bytes_of(const T& value) {
+  std::array<std::byte, sizeof(T)> bytes;
+  std::memcpy(bytes.data(), &value, sizeof(T));
+  return bytes;
+}
+
 /// The same bits, or two NaNs of whatever bits.
 template <class T>
 void expect_same(const std::vector<T>& expected, const void* actual, const char* what) {
@@ -62,7 +71,7 @@ void expect_same(const std::vector<T>& expected, const void* actual, const char*
   std::memcpy(values.data(), actual, values.size() * sizeof(T));
   const auto differ = [](const T& a, const T& b) {
     const bool are_nan = std::isnan(ln::detail::load(a)) && std::isnan(ln::detail::load(b));
-    return !are_nan && std::memcmp(&a, &b, sizeof(T)) != 0;
+    return !are_nan && bytes_of(a) != bytes_of(b);
   };
   const auto at =
       std::mismatch(expected.begin(), expected.end(), values.begin(), std::not_fn(differ));

@@ -74,7 +74,7 @@ const void* Machine::read(std::uintptr_t address, std::size_t size, std::uint32_
       fault("reads " + std::string(buffer->name) + " that another thread wrote in this launch");
     }
   }
-  return reinterpret_cast<const void*>(address);
+  return place(address);
 }
 
 void* Machine::write(std::uintptr_t address, std::size_t size, std::uint32_t writer) {
@@ -99,7 +99,7 @@ void* Machine::write(std::uintptr_t address, std::size_t size, std::uint32_t wri
     fault("writes an element of " + std::string(buffer->name) + " twice");
   }
   std::fill(first, last, writer);
-  return reinterpret_cast<void*>(address);
+  return place(address);
 }
 
 bool Machine::is_shared(std::uint64_t offset, std::size_t size, const char* does) {
@@ -150,7 +150,7 @@ void* Machine::write_shared(std::uint64_t offset, std::size_t size, std::uint32_
 const void* Machine::parameter(std::uintptr_t address, std::size_t size) {
   for (const Buffer& each : parameters) {
     if (address >= each.begin && address + size <= each.begin + each.size) {
-      return reinterpret_cast<const void*>(address);
+      return place(address);
     }
   }
   fault("reads outside of its parameters");

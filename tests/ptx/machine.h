@@ -14,6 +14,11 @@
 
 namespace tests::ptx {
 
+/// Where a register points, as PTX has addresses: in a number.
+inline void* place(std::uintptr_t address) {
+  return reinterpret_cast<void*>(address); // NOLINT(performance-no-int-to-ptr)
+}
+
 /// Memory that a launch may access.
 struct Buffer {
   const char* name;
@@ -163,7 +168,7 @@ struct Thread {
       Machine::instance().fault("accesses local memory outside its own or not aligned");
       return nullptr;
     }
-    return reinterpret_cast<void*>(address);
+    return place(address);
   }
 };
 
