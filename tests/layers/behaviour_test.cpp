@@ -10,8 +10,6 @@ namespace {
 
 using torch::autograd::grad;
 
-TESTS_FOR_EVERY_LAYER(EveryLayer);
-
 /// Tells whether a tensor's memory is still there, without keeping it.
 class Watch {
  public:

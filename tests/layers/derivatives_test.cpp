@@ -12,8 +12,6 @@ namespace {
 
 using torch::autograd::grad;
 
-TESTS_FOR_EVERY_LAYER(EveryLayer);
-
 /// Whether neither the first nor the second derivative of a layer jumps at 0.
 bool is_smooth_at_0(const Layer& layer) {
   constexpr double kNear = 1e-7;

@@ -18,11 +18,7 @@ inline const std::vector<Layer> kEveryLayer = [] {
   return all;
 }();
 
+/// Instantiated once, in every_layer.cpp.
 class EveryLayer : public testing::TestWithParam<Layer> {};
-
-#define TESTS_FOR_EVERY_LAYER(fixture)                                                       \
-  INSTANTIATE_TEST_SUITE_P(, fixture, testing::ValuesIn(kEveryLayer), [](const auto& info) { \
-    return info.param.label();                                                               \
-  })
 
 } // namespace tests

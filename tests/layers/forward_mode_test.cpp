@@ -11,8 +11,6 @@ namespace {
 
 using torch::autograd::grad;
 
-TESTS_FOR_EVERY_LAYER(EveryLayer);
-
 /// Forward mode, which is on while an object of this class lives.
 class ForwardMode {
  public:

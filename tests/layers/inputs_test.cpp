@@ -116,8 +116,6 @@ TEST_P(EveryLayerAndKind, IsRefusedAsAParameter) {
 
 // LibTorch 2.15 has no names any more. (To ask for a header would find that of another LibTorch.)
 #if TORCH_VERSION_MAJOR < 2 || TORCH_VERSION_MINOR < 15
-TESTS_FOR_EVERY_LAYER(EveryLayer);
-
 at::Dimname name(const char* text) {
   return at::Dimname::fromSymbol(at::Symbol::dimname(text));
 }

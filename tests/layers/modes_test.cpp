@@ -165,7 +165,5 @@ TEST_P(EveryLayer, MakesNoNodeBelowAutograd) {
   EXPECT_TRUE(y.allclose(layer.composed(x, parameters, 1), 1e-5, 1e-5));
 }
 
-TESTS_FOR_EVERY_LAYER(EveryLayer);
-
 } // namespace
 } // namespace tests

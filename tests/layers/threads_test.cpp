@@ -108,8 +108,6 @@ TEST(LibTorchThreads, ServeSeveralThreadsAtOnce) {
   }
 }
 
-TESTS_FOR_EVERY_LAYER(EveryLayer);
-
 /// As integers, among which 0 and -0 differ.
 Tensor bits(const Tensor& tensor) {
   return tensor.view(tensor.element_size() == 2 ? at::kShort : at::kInt);
