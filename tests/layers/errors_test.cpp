@@ -19,13 +19,13 @@ using linked_neurons::LKPReLU;
 using linked_neurons::LKPReLUOptions;
 
 // Two of the layers speak for all: a third would cost five seconds to compile, for a prefix.
-struct Case {
+struct ErrorCase {
   const char* name;
   std::function<Tensor()> call;
   std::string message;
 };
 
-class Errors : public testing::TestWithParam<Case> {};
+class Errors : public testing::TestWithParam<ErrorCase> {};
 
 TEST_P(Errors, Say) {
   const auto& [name, call, message] = GetParam();
@@ -36,9 +36,9 @@ Tensor ones(at::IntArrayRef sizes, at::TensorOptions options = {}) {
   return torch::ones(sizes, options);
 }
 
-const std::string kTypes = "expected a tensor of type Double, Float, Half or BFloat16, got ";
+const std::string kWrongType = "expected a tensor of type Double, Float, Half or BFloat16, got ";
 
-const std::vector<Case> kInputs = {
+const std::vector<ErrorCase> kInputs = {
     {"undefined",
      [] { return f::lk_relu(Tensor()); },
      "lk_relu: expected a tensor, got an undefined one"},
@@ -49,22 +49,22 @@ const std::vector<Case> kInputs = {
      [] {
        return f::lk_relu(ones({2, 3}, at::kLong));
      },
-     "lk_relu: " + kTypes + "Long"},
+     "lk_relu: " + kWrongType + "Long"},
     {"byte",
      [] {
        return f::lk_relu(ones({2, 3}, at::kByte));
      },
-     "lk_relu: " + kTypes + "Byte"},
+     "lk_relu: " + kWrongType + "Byte"},
     {"boolean",
      [] {
        return f::lk_relu(ones({2, 3}, at::kBool));
      },
-     "lk_relu: " + kTypes + "Bool"},
+     "lk_relu: " + kWrongType + "Bool"},
     {"complex",
      [] {
        return f::lk_prelu(ones({2, 3}, at::kComplexFloat), ones({1}), ones({1}));
      },
-     "lk_prelu: " + kTypes + "ComplexFloat"},
+     "lk_prelu: " + kWrongType + "ComplexFloat"},
     {"sparse",
      [] {
        return f::lk_relu(ones({2, 3}).to_sparse());
@@ -92,7 +92,7 @@ const std::vector<Case> kInputs = {
      },
      "lk_relu: expected dim in [-2, 1] for a tensor of 2 axes, got 5"}};
 
-const std::vector<Case> kWeights = {
+const std::vector<ErrorCase> kWeights = {
     {"undefined",
      [] {
        return f::lk_prelu(ones({2, 3}), ones({1}), Tensor());
@@ -143,9 +143,9 @@ const std::vector<Case> kWeights = {
      "lk_prelu: expected weight_pos to have 1 weight, 3 (the channels at dim 1) or one an element "
      "(shape [3]), got 4 of shape [4]"}};
 
-constexpr auto kName = [](const auto& info) { return std::string(info.param.name); };
-INSTANTIATE_TEST_SUITE_P(OfInputs, Errors, testing::ValuesIn(kInputs), kName);
-INSTANTIATE_TEST_SUITE_P(OfWeights, Errors, testing::ValuesIn(kWeights), kName);
+constexpr auto kNameOfError = [](const auto& info) { return std::string(info.param.name); };
+INSTANTIATE_TEST_SUITE_P(OfInputs, Errors, testing::ValuesIn(kInputs), kNameOfError);
+INSTANTIATE_TEST_SUITE_P(OfWeights, Errors, testing::ValuesIn(kWeights), kNameOfError);
 
 } // namespace
 } // namespace tests

@@ -55,7 +55,7 @@ const std::vector<JointCase> kCases = [] {
   return all;
 }();
 
-constexpr auto kName = [](const auto& info) { return info.param.name(); };
+constexpr auto kNameOfJointCase = [](const auto& info) { return info.param.name(); };
 
 JointInputs inputs(const JointCase& of) {
   torch::manual_seed(3);
@@ -96,7 +96,7 @@ TEST_P(JointLayers, EqualTheTwoLayers) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(, JointLayers, testing::ValuesIn(kCases), kName);
+INSTANTIATE_TEST_SUITE_P(, JointLayers, testing::ValuesIn(kCases), kNameOfJointCase);
 
 /// In double, in one memory format.
 const std::vector<JointCase> kCasesInDouble = [] {
@@ -110,7 +110,8 @@ const std::vector<JointCase> kCasesInDouble = [] {
 }();
 
 class JointLayersInDouble : public testing::TestWithParam<JointCase> {};
-INSTANTIATE_TEST_SUITE_P(, JointLayersInDouble, testing::ValuesIn(kCasesInDouble), kName);
+INSTANTIATE_TEST_SUITE_P(
+    , JointLayersInDouble, testing::ValuesIn(kCasesInDouble), kNameOfJointCase);
 
 TEST_P(JointLayersInDouble, AreDifferentiatedTwice) {
   const JointCase& of = GetParam();

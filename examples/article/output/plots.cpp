@@ -44,14 +44,14 @@ Curve make_curve(const Row& row) {
 }
 
 // Of so many tasks the mean, at the last one's number: a task is easier or harder than the next.
-constexpr int kSteps = 50; // of a curve at most
+constexpr int kMaxPoints = 50; // of a curve at most
 
 Curve make_task_curve(const Row& row, double (*value)(const Epoch&)) {
   int last = 0;
   for (const LoggedRun& run : row.runs) {
     last = std::max(last, run.epochs.back().number);
   }
-  const int width = (last + kSteps - 1) / kSteps;
+  const int width = (last + kMaxPoints - 1) / kMaxPoints;
   std::map<int, std::vector<double>> means;
   for (const LoggedRun& run : row.runs) {
     double sum = 0;
