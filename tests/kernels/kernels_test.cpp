@@ -17,11 +17,11 @@ namespace tests {
 namespace {
 
 /// An input of shape [outer, channels, inner]; its channels are at axis 1.
-struct Shape {
+struct InputShape {
   std::int64_t outer, channels, inner;
 };
 
-const std::vector<Shape> kShapes = {
+const std::vector<InputShape> kInputShapes = {
     {1, 1, 1},
     {1, 3, 1},
     {5, 1, 7},
@@ -44,7 +44,7 @@ const std::vector<Shape> kShapes = {
 
 /// As large as a layer of a network, for the CUDA kernels' sums of some: so that blocks are full,
 /// and partial sums many.
-const std::vector<Shape> kLargeShapes = {{3136, 128, 1}, {2, 64, 3136}};
+const std::vector<InputShape> kLargeInputShapes = {{3136, 128, 1}, {2, 64, 3136}};
 
 bool has_large_cases(const std::string& activation, at::ScalarType type) {
   return (activation == "lk_prelu" && (type == at::kFloat || type == at::kBFloat16)) ||
@@ -78,7 +78,7 @@ struct Case {
   Activation activation;
   NamedBackend backend;
   at::ScalarType type;
-  Shape shape;
+  InputShape shape;
   std::size_t offset; ///< of each tensor, in bytes from a 64-byte boundary
   bool has_bias;
   bool grad_is_uniform;
@@ -107,7 +107,7 @@ std::vector<std::size_t> offsets(std::size_t shape, std::size_t element_size) {
     return result;
   }
   result.push_back(shape * element_size % 16);
-  if (kShapes[shape].channels * kShapes[shape].inner % 64 == 0 && result[0] != 0) {
+  if (kInputShapes[shape].channels * kInputShapes[shape].inner % 64 == 0 && result[0] != 0) {
     result.push_back(0);
   }
   return result;
@@ -131,11 +131,11 @@ std::vector<Case> cases_on_any_memory() {
   std::vector<Case> cases;
   for_every_kernel([&](const Activation& activation, const NamedBackend& backend, auto type) {
     const std::size_t element_size = at::elementSize(type);
-    for (std::size_t s = 0; s < kShapes.size(); ++s) {
+    for (std::size_t s = 0; s < kInputShapes.size(); ++s) {
       for (const std::size_t offset : offsets(s, element_size)) {
         const std::size_t number = s + offset / element_size;
         cases.push_back(
-            {activation, backend, type, kShapes[s], offset, number % 2 == 0, number % 3 == 1});
+            {activation, backend, type, kInputShapes[s], offset, number % 2 == 0, number % 3 == 1});
       }
     }
   });
@@ -151,11 +151,11 @@ std::vector<Case> cases_with_sums(bool of_cuda) {
     if (backend.is_cuda != of_cuda || backend.is_descending) {
       return;
     }
-    for (std::size_t s = 0; s < kShapes.size(); ++s) {
-      cases.push_back({activation, backend, type, kShapes[s], 0, true, s % 3 == 1});
+    for (std::size_t s = 0; s < kInputShapes.size(); ++s) {
+      cases.push_back({activation, backend, type, kInputShapes[s], 0, true, s % 3 == 1});
     }
     if (of_cuda && has_large_cases(activation.name, type)) {
-      for (const Shape& shape : kLargeShapes) {
+      for (const InputShape& shape : kLargeInputShapes) {
         cases.push_back({activation, backend, type, shape, 0, true, false});
       }
     }
