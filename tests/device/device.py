@@ -56,13 +56,14 @@ def check_steps(_, output):
     on_device = {"LINKED_NEURONS_TEST_DEVICE": "cuda"}
     # The sanitizer sees the ends of what LibTorch allocates for one tensor each.
     apart = on_device | {"PYTORCH_NO_CUDA_MEMORY_CACHING": "1"}
+    table = "--gtest_filter=Random/Layers.*:Chosen/Layers.*_float_channels_last*"
     some = "--gtest_filter=*_random_000?:*_random_001?"
     return [
         Step("kernels", 15, kernels),
         Step("kernels under memcheck", 45, [*sanitizer, "--tool", "memcheck", *kernels]),
         Step("kernels under racecheck", 45, [*sanitizer, "--tool", "racecheck", *kernels]),
         Step("graphs, streams, large tensors", 40, ["gpu_test"]),
-        Step("layers", 40, ["layers_test", "--gtest_filter=Random/*:*_float_channels_last*"], on_device),
+        Step("layers", 40, ["layers_test", table], on_device),
         Step("layers under memcheck", 45, [*sanitizer, "--tool", "memcheck", "layers_test", some], apart),
         Step("times of layers", 70, ["benchmark_layers", "--device=cuda", "--benchmark_min_time=0.02",
                                      f"--benchmark_filter={LAYERS}", f"--benchmark_out={output / 'layers.json'}"]),
