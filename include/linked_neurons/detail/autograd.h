@@ -69,30 +69,24 @@ class LinkedBackward : public LinkedNode<Activation> {
       ParameterShape kind,
       std::int64_t dim,
       Keep keep) {
-    const bool keep_input = Activation::saved == Saved::input || keep == Keep::input;
-    const bool output_for_masks = keep == Keep::output && Activation::output_tells_masks;
+    const Kept<Activation> kept(keep);
     const auto node = make_node<LinkedBackward>();
     node->connect(input, parameters);
     ForwardResult result;
     {
       const at::AutoGradMode no_grad(false);
       result = run_forward<Activation>(
-          backend_for<Activation>(input, parameters),
-          input,
-          parameters,
-          kind,
-          dim,
-          !keep_input && !output_for_masks);
+          backend_for<Activation>(input, parameters), input, parameters, kind, dim, kept.masks());
     }
     set_history(result.output, node);
     node->kind_ = kind;
     node->dim_ = dim;
     node->mask_layout_ = result.mask_layout;
     node->strides_ = std::move(result.strides);
-    node->keeps_input_ = keep_input;
-    if (keep_input) {
+    node->keeps_input_ = kept.input();
+    if (kept.input()) {
       node->save(Node::kInputOrOutput, input);
-    } else if (output_for_masks || saves_output<Activation>(node->wants_weight_gradients())) {
+    } else if (kept.output(node->wants_weight_gradients())) {
       node->save(Node::kInputOrOutput, result.output, true);
     }
     node->save(Node::kMasks, result.masks);

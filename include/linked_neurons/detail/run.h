@@ -177,6 +177,30 @@ inline Keep keep_of(const char* name, bool keep_output, bool keep_input) {
   return keep_input ? Keep::input : keep_output ? Keep::output : Keep::saved;
 }
 
+/// The same of one activation: which values are kept.
+template <class Activation>
+class Kept {
+ public:
+  explicit Kept(Keep keep)
+      : input_(Activation::saved == Saved::input || keep == Keep::input),
+        output_for_masks_(keep == Keep::output && Activation::output_tells_masks) {}
+
+  bool input() const {
+    return input_;
+  }
+  /// The masks, of an activation that has some.
+  bool masks() const {
+    return !input_ && !output_for_masks_;
+  }
+  bool output(bool wants_weight_gradients) const {
+    return !input_ && (output_for_masks_ || saves_output<Activation>(wants_weight_gradients));
+  }
+
+ private:
+  bool input_;
+  bool output_for_masks_;
+};
+
 /// What forward left for backward.
 struct SavedForBackward {
   at::Tensor input_or_output; ///< the input, the output, or undefined

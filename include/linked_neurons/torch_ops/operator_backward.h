@@ -31,27 +31,25 @@ class OperatorBackward : public LinkedNode<A, OperatorNode> {
   /// Runs forward, and makes a new node the output's `grad_fn`.
   /// \param keep the output is kept in place of the masks only where it tells them.
   static Tensor record(const Tensor& x, const Parameters& parameters, std::int64_t dim, Keep keep) {
-    const bool keep_input = A::saved == Saved::input || keep == Keep::input;
-    const bool output_for_masks = keep == Keep::output && A::output_tells_masks;
+    const Kept<A> kept(keep);
     const auto node = make_node<OperatorBackward>();
     node->connect(x, parameters);
     const at::AutoDispatchBelowADInplaceOrView below_autograd;
-    auto [output, masks] =
-        Operators<A>::call_forward(x, parameters, dim, !keep_input && !output_for_masks);
+    auto [output, masks] = Operators<A>::call_forward(x, parameters, dim, kept.masks());
     set_history(output, node);
     const bool wants_weights = node->wants_weight_gradients();
     const bool wants_bias = node->should_compute_output(Node::kBiasEdge);
-    node->constant_ = to_constant(Flags{keep_input, wants_weights, wants_bias}) | dim << kFlags;
+    node->constant_ = to_constant(Flags{kept.input(), wants_weights, wants_bias}) | dim << kFlags;
     node->sizes_ = output.sym_strides().vec();
-    if (keep_input) {
+    if (kept.input()) {
       node->save(Node::kInputOrOutput, x);
-    } else if (output_for_masks || saves_output<A>(wants_weights)) {
+    } else if (kept.output(wants_weights)) {
       node->save(Node::kInputOrOutput, output, true);
       node->saves_output_ = true;
     }
     node->save(Node::kMasks, masks);
     // From the input, the input of the activation is computed anew.
-    const bool reads_bias = keep_input || wants_bias;
+    const bool reads_bias = kept.input() || wants_bias;
     node->save(
         Parameters{parameters.weight, reads_bias ? parameters.bias : Tensor(), parameters.number});
     return output;
