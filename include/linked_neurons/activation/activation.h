@@ -19,6 +19,7 @@
 /// `cos`, `erf`, `erfc`, `log`, `log1p`, `sin` or `tanh` either: these are the C library's.
 #pragma once
 
+#include <linked_neurons/activation/approximate_float.h>
 #include <linked_neurons/activation/math.h>
 #include <linked_neurons/activation/quotient.h>
 
@@ -37,7 +38,7 @@ struct Pair {
 /// A number that is the same for all elements, beside values of type `T`: of that type, or a double
 /// beside tensors.
 template <class T>
-using Number = std::conditional_t<std::is_floating_point_v<T>, T, double>;
+using Number = std::conditional_t<detail::kIsNumber<T>, T, double>;
 
 /// What a layer saves in forward for backward.
 enum class Saved {
@@ -72,6 +73,9 @@ struct Activation {
   static constexpr bool output_tells_masks = false;
   /// With `Saved::output`: whether `backward` looks at `output.neg`.
   static constexpr bool reads_neg_output = true;
+  /// With `Saved::output`: whether it also has `backward_from_input(const T& z, const Pair<T>&
+  /// grad)`, for a layer that keeps its input. Else that computes the output anew.
+  static constexpr bool has_backward_from_input = false;
   static constexpr bool has_weight = false;
   /// Whether it has a number that is not trained: see `LINKED_NEURONS_NUMBER`.
   static constexpr bool has_number = false;
@@ -88,6 +92,10 @@ struct Activation {
   /// Where this is not 0, CPU loops take `forward_near(z)` in place of `forward(z)` for each
   /// |z| <= near_bound: the same for a part of the numbers, so that compilers vectorise it.
   static constexpr double near_bound = 0;
+  /// Whether `T` may be `math::ApproximateFloat` too, which has the vocabulary's `where`, `abs`,
+  /// `bounded_for_decay`, `decay`, `expm1` and `quotient`: CUDA kernels then compute results of 16
+  /// bits in it.
+  static constexpr bool takes_approximate_float = false;
   /// What the module prints as, if it has a name of its own besides `Linked<name>`.
   static constexpr const char* module_name = nullptr;
 
@@ -126,10 +134,20 @@ struct Activation {
     return where(condition, a, b);
   }
 
+  /// grad.pos * g'(z) - grad.neg * g'(-z) in fewer steps, where g'(z) + g'(-z) = 1.
+  /// \param is_pos z > 0.
+  /// \param slope g'(-|z|).
+  template <class Condition, class T>
+  LINKED_NEURONS_FN static T gradient_by_slope(
+      const Condition& is_pos, const T& slope, const Pair<T>& grad) {
+    return where(is_pos, grad.pos, -grad.neg) +
+           where(is_pos, -slope, slope) * (grad.pos + grad.neg);
+  }
+
   /// x >= 0, or a smaller, finite number where x * e^-x is 0 either way.
   template <class T>
   LINKED_NEURONS_FN static T bounded_for_decay(const T& x) {
-    if constexpr (std::is_floating_point_v<T>) {
+    if constexpr (detail::kIsNumber<T>) {
       return math::bounded_for_decay(x);
     } else {
       constexpr double kBound = math::detail::Format<double>::kDecayed;
@@ -141,7 +159,7 @@ struct Activation {
   /// first and by `low` last, and products with an e^-x that is no normal number lose no digits.
   template <class T>
   LINKED_NEURONS_FN static auto decay(const T& x) {
-    if constexpr (std::is_floating_point_v<T>) {
+    if constexpr (detail::kIsNumber<T>) {
       return math::decay(x);
     } else {
       struct {
@@ -156,7 +174,7 @@ struct Activation {
   /// numbers.
   template <class T>
   LINKED_NEURONS_FN static T quotient(const T& a, const T& b) {
-    if constexpr (std::is_floating_point_v<T>) {
+    if constexpr (detail::kIsNumber<T>) {
       return math::quotient(a, b);
     } else {
       return a / b;
@@ -166,7 +184,7 @@ struct Activation {
   /// log(1 + x) for 0 <= x <= 1, which compilers vectorise.
   template <class T>
   LINKED_NEURONS_FN static T log1p_of_fraction(const T& x) {
-    if constexpr (std::is_floating_point_v<T>) {
+    if constexpr (detail::kIsNumber<T>) {
       return math::log1p_of_fraction(x);
     } else {
       return log1p(x);
@@ -178,7 +196,7 @@ struct Activation {
   /// one.
   template <class T>
   LINKED_NEURONS_FN static T abs(const T& x) {
-    if constexpr (std::is_floating_point_v<T>) {
+    if constexpr (detail::kIsNumber<T>) {
       return math::abs(x);
     } else {
       return where(x > 0, x, -x);

@@ -12,6 +12,8 @@ struct ELU : Activation {
   static constexpr auto name = "lk_elu";
   static constexpr auto module_name = "LKELU";
   static constexpr auto saved = Saved::output;
+  static constexpr bool has_backward_from_input = true;
+  static constexpr bool takes_approximate_float = true;
   LINKED_NEURONS_NUMBER(alpha, 1.0)
   // Of a negative alpha the output would not tell on which side z was.
   static constexpr double least_number = 0;
@@ -33,6 +35,14 @@ struct ELU : Activation {
     const auto one = constant<T>(1);
     return grad.pos * where(output.pos > 0, one, output.pos + alpha) -
            grad.neg * where(output.neg > 0, one, output.neg + alpha);
+  }
+
+  template <class T>
+  LINKED_NEURONS_FN static T backward_from_input(const T& z, const Pair<T>& grad, Number<T> alpha) {
+    const auto one = constant<T>(1);
+    const auto e = decay(bounded_for_decay(abs(z)));
+    const T curved = e.raised * (e.low * alpha); // on the negative side
+    return grad.pos * where(z > 0, one, curved) - grad.neg * where(z < 0, one, curved);
   }
 };
 

@@ -8,7 +8,8 @@
 
 namespace linked_neurons::detail {
 
-/// `Base` with `Saved::input`. What `Base::backward` starts from is computed anew, of z.
+/// `Base` with `Saved::input`. What `Base::backward` starts from is computed anew, of z, unless
+/// `Base` has a backward from z.
 template <class Base>
 struct Recomputed : Base {
   static constexpr Saved saved = Saved::input;
@@ -16,7 +17,9 @@ struct Recomputed : Base {
   /// \tparam Rest the weights' pair, or the number of an activation that has one, or none.
   template <class T, class... Rest>
   LINKED_NEURONS_FN static T backward(const T& z, const Pair<T>& grad, const Rest&... rest) {
-    if constexpr (Base::saved == Saved::masks) {
+    if constexpr (Base::has_backward_from_input) {
+      return Base::backward_from_input(z, grad, rest...);
+    } else if constexpr (Base::saved == Saved::masks) {
       return Base::backward(Base::masks(z), grad, rest...);
     } else {
       return Base::backward(Base::forward(z, rest...), grad, rest...);

@@ -23,14 +23,6 @@ struct GatedByDistribution : Activation {
     return {where(z > 0, magnitude, zero) - tail, where(z <= 0, magnitude, zero) - tail};
   }
 
-  /// `slope` is g'(-|z|), and g'(|z|) = 1 - g'(-|z|).
-  template <class Condition, class T>
-  LINKED_NEURONS_FN static T gradient(
-      const Condition& is_pos, const T& slope, const Pair<T>& grad) {
-    return where(is_pos, grad.pos, -grad.neg) +
-           where(is_pos, -slope, slope) * (grad.pos + grad.neg);
-  }
-
   /// |z| where it is finite and tells anything: behind the bound the tail is 0 in any type.
   template <class T>
   LINKED_NEURONS_FN static T bounded(const T& magnitude) {
@@ -69,7 +61,7 @@ struct GELU : GatedByDistribution {
         constant<T>(0.5) - m * peak * (1 - square * (constant<T>(1.0 / 6) - square * even));
     const T p = where(is_near, series, -lower / where(is_near, constant<T>(1), m));
     const T density = peak * exp(square * constant<T>(-0.5));
-    return gradient<decltype(is_pos), T>(is_pos, p - m * density, grad);
+    return gradient_by_slope<decltype(is_pos), T>(is_pos, p - m * density, grad);
   }
 
  private:
@@ -114,7 +106,7 @@ struct GELUTanh : GatedByDistribution {
                      v * (constant<T>(1.0 / 4) - square * (constant<T>(1.0 / 48) - square * odd));
     const T p = where(is_near, series, -lower / where(is_near, constant<T>(1), m));
     const T slope_of_v = constant<T>(kSlope) + constant<T>(3 * kSlope * kCubic) * (m * m);
-    return gradient<decltype(is_pos), T>(is_pos, p - m * slope_of_v * (p * (1 - p)), grad);
+    return gradient_by_slope<decltype(is_pos), T>(is_pos, p - m * slope_of_v * (p * (1 - p)), grad);
   }
 
  private:

@@ -12,6 +12,8 @@ struct SELU : Activation {
   static constexpr auto name = "lk_selu";
   static constexpr auto module_name = "LKSELU";
   static constexpr auto saved = Saved::output;
+  static constexpr bool has_backward_from_input = true;
+  static constexpr bool takes_approximate_float = true;
   static constexpr bool reads_neg_output = false;
 
   static constexpr double kLambda = 1.0507009873554804934193349852946;
@@ -41,6 +43,14 @@ struct SELU : Activation {
     const T curved = y + lambda_alpha;
     const T twin_curved = where(y > 0, e.raised * (e.low * lambda_alpha), lambda_alpha);
     return grad.pos * where(y > 0, lambda, curved) - grad.neg * where(y < 0, lambda, twin_curved);
+  }
+
+  template <class T>
+  LINKED_NEURONS_FN static T backward_from_input(const T& z, const Pair<T>& grad) {
+    const auto lambda = constant<T>(kLambda);
+    const auto e = decay(bounded_for_decay(abs(z)));
+    const T curved = e.raised * (e.low * constant<T>(kLambda * kAlpha)); // on the negative side
+    return grad.pos * where(z > 0, lambda, curved) - grad.neg * where(z < 0, lambda, curved);
   }
 };
 

@@ -23,13 +23,12 @@ struct Softplus : Activation {
   }
 
   /// The halves' derivatives are sigmoid(z) = e^-g(-z) and -sigmoid(-z) = -e^-g(z). The smaller one
-  /// is computed; they are 1 apart.
+  /// is computed.
   template <class T>
   LINKED_NEURONS_FN static T backward(const Pair<T>& output, const Pair<T>& grad) {
     const auto is_pos = output.pos > output.neg;
     const T smaller = exp(-where(is_pos, output.pos, output.neg));
-    return where(is_pos, grad.pos, -grad.neg) +
-           where(is_pos, -smaller, smaller) * (grad.pos + grad.neg);
+    return gradient_by_slope<decltype(is_pos), T>(is_pos, smaller, grad);
   }
 };
 

@@ -11,6 +11,8 @@ struct Swish : Activation {
   static constexpr auto name = "lk_swish";
   static constexpr auto module_name = "LKSwish";
   static constexpr auto saved = Saved::output;
+  static constexpr bool has_backward_from_input = true;
+  static constexpr bool takes_approximate_float = true;
 
   template <class T>
   LINKED_NEURONS_FN static Pair<T> forward(const T& z) {
@@ -37,10 +39,18 @@ struct Swish : Activation {
     const auto is_near = m < kNear;
     const T s =
         where(is_near, sigmoid_near_0(m), quotient<T>(-lower, where(is_near, constant<T>(1), m)));
-    // g'(-|z|), for grad.pos * g'(z) - grad.neg * g'(-z) in fewer steps, since g'(z) + g'(-z) = 1.
-    const T slope = s * (1 - upper);
-    return where(is_pos, grad.pos, -grad.neg) +
-           where(is_pos, -slope, slope) * (grad.pos + grad.neg);
+    // g'(-|z|) = s (1 - |z| (1 - s)), s = sigmoid(-|z|).
+    return gradient_by_slope<decltype(is_pos), T>(is_pos, s * (1 - upper), grad);
+  }
+
+  template <class T>
+  LINKED_NEURONS_FN static T backward_from_input(const T& z, const Pair<T>& grad) {
+    const T m = bounded_for_decay(abs(z));
+    const auto decayed = decay(m);
+    const T e = decayed.raised * decayed.low;
+    const T s = quotient<T>(e, 1 + e);
+    const auto is_pos = z > 0;
+    return gradient_by_slope<decltype(is_pos), T>(is_pos, s * (1 - (m - m * s)), grad);
   }
 
  private:

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <linked_neurons/cuda/access.cuh>
+#include <linked_neurons/cuda/formulas.cuh>
 
 namespace linked_neurons::cuda {
 
@@ -78,8 +79,8 @@ __global__ void __launch_bounds__(kThreads)
     LINKED_NEURONS_UNROLL
     for (int i = 0; i < kVectorSize<T>; ++i) {
       const C z = detail::load(input[g].get(i)) + bias.val[i];
-      const auto y = detail::forward<Activation>(
-          z, Pair<C>{weights.pos.val[i], weights.neg.val[i]}, static_cast<C>(args.number));
+      const auto y = forward_element<Activation, T>(
+          z, Pair<C>{weights.pos.val[i], weights.neg.val[i]}, args.number);
       output.pos.set(i, detail::store<T>(y.pos));
       output.neg.set(i, detail::store<T>(y.neg));
       if constexpr (Activation::saved == Saved::masks) {
@@ -215,11 +216,11 @@ __global__ void __launch_bounds__(kThreads)
           detail::load(vectors[g].grad.pos.get(i)), detail::load(vectors[g].grad.neg.get(i))};
       grad_input.set(
           i,
-          detail::store<T>(detail::backward<Activation>(
+          detail::store<T>(backward_element<Activation, T>(
               saved_values(vectors[g], parameters, i),
               grad,
               parameters.weight_of(i),
-              static_cast<C>(args.number))));
+              args.number)));
     }
     A::write(args.grad_input, first, rows, grad_input);
   }

@@ -189,8 +189,7 @@ __global__ void __launch_bounds__(kThreads) backward_sums_kernel(
               detail::load(vectors[r].grad.pos.get(i)), detail::load(vectors[r].grad.neg.get(i))};
           const Pair<C> weight = parameters.weight_of(i);
           const auto saved = saved_values(vectors[r], parameters, i);
-          const C grad_z =
-              detail::backward<Activation>(saved, grad, weight, static_cast<C>(args.number));
+          const C grad_z = backward_element<Activation, T>(saved, grad, weight, args.number);
           grad_input.set(i, detail::store<T>(grad_z));
           sums[0].val[i] += grad_z;
           if constexpr (kWeightGradients) {

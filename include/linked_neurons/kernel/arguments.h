@@ -81,7 +81,7 @@ struct SavedValues {
 template <class T>
 constexpr void check_arithmetic() {
   static_assert(
-      LINKED_NEURONS_HAS_IEEE_ARITHMETIC || !std::is_floating_point_v<T>,
+      LINKED_NEURONS_HAS_IEEE_ARITHMETIC || !kIsNumber<T>,
       "linked_neurons: -Ofast, -ffast-math or a part of it would make this layer's results wrong. "
       "Compile this file with -fno-fast-math behind that flag.");
 }
