@@ -35,35 +35,36 @@ using ln::detail::BackwardArguments;
 using ln::detail::ForwardArguments;
 using ln::detail::opmath_type;
 
-/// A stream on which kernels may be made to count in 64 bits.
+/// A stream on which a launch may be made to have few elements.
 struct Stream : ln::cuda::Stream {
-  bool wide;
+  std::int64_t most;
 };
 
-bool wants_wide_index(const Stream& stream) {
-  return stream.wide;
+std::int64_t most_elements(const Stream& stream) {
+  return stream.most;
 }
 
 /// What a kernel is run on: an input of shape [outer, channels, inner], channels at axis 1.
 struct Case {
   std::int64_t outer, channels, inner;
-  std::int64_t offset; ///< of every array, in elements
-  bool wide;
+  std::int64_t offset;                         ///< of every array, in elements
+  std::int64_t most = ln::cuda::kMostElements; ///< elements of a launch
 };
 
 const Case kCases[] = {
-    {3, 4, 7, 0, false},    // rows of any length: an element at a time
-    {2, 8, 16, 1, false},   // an odd address
-    {2, 64, 56, 0, false},  // vectors; a parameter for many of them
-    {70, 24, 1, 0, false},  // channels last
-    {5, 12, 1, 0, false},   // the same, in half vectors
-    {600, 64, 1, 0, false}, // several slices of sums
-    {9, 5, 1003, 0, false},
-    {10, 16, 196, 0, false},
-    {1, 1, 4099, 0, false},
-    {70, 24, 1, 0, true},
-    {3, 5, 13, 0, true},
-    {10, 16, 196, 0, true},
+    {3, 4, 7, 0},    // rows of any length: an element at a time
+    {2, 8, 16, 1},   // an odd address
+    {2, 64, 56, 0},  // vectors; a parameter for many of them
+    {70, 24, 1, 0},  // channels last
+    {5, 12, 1, 0},   // the same, in half vectors
+    {600, 64, 1, 0}, // several slices of sums
+    {9, 5, 1003, 0},
+    {10, 16, 196, 0},
+    {1, 1, 4099, 0},
+    {70, 24, 1, 0, 200},    // parts of 192 elements
+    {10, 16, 196, 0, 7000}, // parts of two rows
+    {3, 5, 13, 0, 100},     // no part is so short: 64-bit indices
+    {10, 16, 196, 0, 100},
 };
 
 /// What backward starts from.
@@ -80,8 +81,9 @@ std::string label(const Case& of, const Asked& asked) {
   const char* const from[] = {"", ", from the output", ", from the input"};
   return std::to_string(of.outer) + "x" + std::to_string(of.channels) + "x" +
          std::to_string(of.inner) + (of.offset != 0 ? " at an odd address" : "") +
-         (of.wide ? ", 64-bit indices" : "") + from[static_cast<int>(asked.from)] +
-         (asked.weight ? ", weights' gradients" : "") + (asked.bias ? ", bias' gradient" : "") +
+         (of.most < ln::cuda::kMostElements ? ", launches of " + std::to_string(of.most) : "") +
+         from[static_cast<int>(asked.from)] + (asked.weight ? ", weights' gradients" : "") +
+         (asked.bias ? ", bias' gradient" : "") +
          (asked.grad_is_uniform ? ", uniform gradient" : "");
 }
 
@@ -114,7 +116,7 @@ class Step {
  public:
   Step(const Case& of, const Asked& asked, cudaStream_t stream)
       : case_(of), asked_(asked), numel_(of.outer * of.channels * of.inner),
-        row_(of.channels * of.inner), stream_{{stream}, of.wide}, x_(numbers<T>(numel_)),
+        row_(of.channels * of.inner), stream_{{stream}, of.most}, x_(numbers<T>(numel_)),
         grad_(numbers<T>(asked.grad_is_uniform ? 1 : 2 * numel_)), pos_(numbers<C>(of.channels)),
         neg_(numbers<C>(of.channels)), b_(numbers<C>(of.channels)), input_(x_, of.offset),
         arriving_(grad_, of.offset), weight_pos_(pos_, 0), weight_neg_(neg_, 0), bias_(b_, 0),

@@ -7,6 +7,7 @@
 
 #include <linked_neurons/kernel/backend.h>
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -18,12 +19,20 @@ using ln::detail::Backend;
 struct NamedBackend {
   std::string name; ///< a part of a case's name
   const Backend* backend;
-  bool is_cuda = false;
-  bool is_descending = false; ///< in descending order of blocks and threads
+  const Backend* reversed = nullptr; ///< CUDA kernels, with the blocks and threads in reverse order
+  bool is_in_parts = false;          ///< whether a launch has few elements
+
+  bool is_cuda() const {
+    return reversed != nullptr;
+  }
 };
 
-/// The CUDA kernels, executed on the host in ascending and in descending order of blocks and
-/// threads.
+/// Elements that a launch of `is_in_parts` may have: so few that most of the tests' tensors come in
+/// several, and those with long rows are counted in 64 bits.
+inline constexpr std::int64_t kFewElements = 200;
+
+/// The CUDA kernels, executed on the host: in ascending order of blocks and threads, and in parts
+/// in descending order.
 template <class Activation>
 std::vector<NamedBackend> host_kernels();
 

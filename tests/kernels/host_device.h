@@ -23,6 +23,8 @@
 #define __shared__ static // blocks run one after another, so one copy serves them all
 #define __launch_bounds__(threads)
 
+#include <linked_neurons/cuda/parts.cuh>
+
 namespace host_device {
 
 struct Dim {
@@ -167,7 +169,8 @@ class Block {
 
 /// In place of a CUDA stream.
 struct Stream {
-  bool descending = false; ///< order of elements and threads; elements are then counted in 64 bits
+  bool descending = false; ///< order of elements and threads
+  std::int64_t most_elements = linked_neurons::cuda::kMostElements; ///< of a launch
 };
 
 } // namespace host_device
@@ -185,8 +188,8 @@ inline bool wants_descending_blocks(const host_device::Stream& stream) {
   return stream.descending;
 }
 
-inline bool wants_wide_index(const host_device::Stream& stream) {
-  return stream.descending;
+inline std::int64_t most_elements(const host_device::Stream& stream) {
+  return stream.most_elements;
 }
 
 /// As of a device of a few multiprocessors.

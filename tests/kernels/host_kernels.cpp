@@ -13,7 +13,7 @@ namespace {
 using ln::detail::BackwardArguments;
 using ln::detail::ForwardArguments;
 
-template <class Activation, bool kDescending>
+template <class Activation, bool kDescending, std::int64_t kMost>
 void host_backward(const BackwardArguments& args, at::ScalarType type, at::Device /*device*/) {
   ln::detail::dispatch(type, [&](auto element) {
     using T = decltype(element);
@@ -25,20 +25,21 @@ void host_backward(const BackwardArguments& args, at::ScalarType type, at::Devic
       partial.assign(numel, std::numeric_limits<C>::quiet_NaN());
       return partial.data();
     };
-    ln::cuda::backward<Activation, T>(args, workspace, host_device::Stream{kDescending});
+    ln::cuda::backward<Activation, T>(args, workspace, host_device::Stream{kDescending, kMost});
   });
 }
 
-/// The CUDA kernels, executed on the host; descending order must give the same bits.
-template <class Activation, bool kDescending>
+/// \tparam kMost elements of a launch.
+template <class Activation, bool kDescending, std::int64_t kMost = ln::cuda::kMostElements>
 inline constexpr Backend kernels = {
     [](const ForwardArguments& args, at::ScalarType type, at::Device /*device*/) {
       ln::detail::dispatch(type, [&](auto element) {
-        ln::cuda::forward<Activation, decltype(element)>(args, host_device::Stream{kDescending});
+        ln::cuda::forward<Activation, decltype(element)>(
+            args, host_device::Stream{kDescending, kMost});
       });
     },
-    host_backward<Activation, kDescending>,
-    host_backward<ln::detail::FromInput<Activation>, kDescending>,
+    host_backward<Activation, kDescending, kMost>,
+    host_backward<ln::detail::FromInput<Activation>, kDescending, kMost>,
     cuda_mask_layout};
 
 } // namespace
@@ -46,8 +47,11 @@ inline constexpr Backend kernels = {
 template <class Activation>
 std::vector<NamedBackend> host_kernels() {
   return {
-      {"host_kernels", &kernels<Activation, false>, true, false},
-      {"host_kernels_descending", &kernels<Activation, true>, true, true}};
+      {"host_kernels", &kernels<Activation, false>, &kernels<Activation, true>},
+      {"host_kernels_in_parts",
+       &kernels<Activation, true, kFewElements>,
+       &kernels<Activation, false, kFewElements>,
+       true}};
 }
 
 #define TESTS_DEFINE(A, function, Module) \

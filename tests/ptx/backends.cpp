@@ -146,29 +146,22 @@ void backward(const BackwardArguments& args, const ptx::Stream& stream) {
   }
 }
 
-/// Whether elements are counted in 64 bits, which is in descending order and of the activations
-/// whose kernels are translated for that too (CMakeLists.txt; EveryEntry finds one that is not
-/// here).
-template <class Activation, bool kDescending>
-inline constexpr bool kWide = kDescending && (std::is_same_v<Activation, ln::activation::ReLU> ||
-                                              std::is_same_v<Activation, ln::activation::PReLU>);
-
-template <class Activation, bool kDescending, bool kWide>
+template <class Activation, bool kDescending, std::int64_t kMost>
 void ptx_backward(const BackwardArguments& args, at::ScalarType type, at::Device /*device*/) {
   ln::detail::dispatch(type, [&](auto element) {
-    backward<Activation, decltype(element)>(args, {kDescending, kWide});
+    backward<Activation, decltype(element)>(args, {kDescending, kMost});
   });
 }
 
-template <class Activation, bool kDescending>
+template <class Activation, bool kDescending, std::int64_t kMost = ln::cuda::kMostElements>
 inline constexpr Backend ptx_kernels = {
     [](const ForwardArguments& args, at::ScalarType type, at::Device /*device*/) {
       ln::detail::dispatch(type, [&](auto element) {
-        forward<Activation, decltype(element)>(args, {kDescending, kWide<Activation, kDescending>});
+        forward<Activation, decltype(element)>(args, {kDescending, kMost});
       });
     },
-    ptx_backward<Activation, kDescending, kWide<Activation, kDescending>>,
-    ptx_backward<ln::detail::FromInput<Activation>, kDescending, kWide<Activation, kDescending>>,
+    ptx_backward<Activation, kDescending, kMost>,
+    ptx_backward<ln::detail::FromInput<Activation>, kDescending, kMost>,
     cuda_mask_layout};
 
 } // namespace
@@ -176,8 +169,11 @@ inline constexpr Backend ptx_kernels = {
 template <class Activation>
 std::vector<NamedBackend> host_kernels() {
   return {
-      {"ptx", &ptx_kernels<Activation, false>, true, false},
-      {"ptx_descending", &ptx_kernels<Activation, true>, true, true}};
+      {"ptx", &ptx_kernels<Activation, false>, &ptx_kernels<Activation, true>},
+      {"ptx_in_parts",
+       &ptx_kernels<Activation, true, kFewElements>,
+       &ptx_kernels<Activation, false, kFewElements>,
+       true}};
 }
 
 /// The loops are for the other programs.

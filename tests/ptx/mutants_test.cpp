@@ -37,7 +37,8 @@ Buffer buffer_of(const char* name, const std::vector<T>& values, bool is_written
 Faults run_layer(Entry* mutant) {
   Machine& machine = Machine::instance();
   machine.faults = {};
-  const Stream stream{false, false, mutant};
+  Stream stream;
+  stream.mutant = mutant;
   const std::vector<float> input(kNumel, 1);
   const std::vector<float> weight(kChannels, 0.25F);
   std::vector<float> output(2 * kNumel);

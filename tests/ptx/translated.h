@@ -6,6 +6,7 @@
 #include "machine.h"
 
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <vector>
 
@@ -13,13 +14,13 @@ namespace tests::ptx {
 
 /// In place of a CUDA stream.
 struct Stream {
-  bool descending = false; ///< order of blocks and threads
-  bool wide = false;       ///< whether elements are counted in 64 bits
+  bool descending = false;                                          ///< order of blocks and threads
+  std::int64_t most_elements = linked_neurons::cuda::kMostElements; ///< of a launch
   Entry* mutant = nullptr; ///< that takes the place of its kernel
 };
 
-inline bool wants_wide_index(const Stream& stream) {
-  return stream.wide;
+inline std::int64_t most_elements(const Stream& stream) {
+  return stream.most_elements;
 }
 
 inline bool wants_descending_blocks(const Stream& stream) {

@@ -7,7 +7,7 @@
 /// - `launch_next`, the same for a kernel that waits by itself for what the one before writes;
 /// - `resident_blocks(kernel, stream)`, how many blocks of a kernel run at once;
 /// - `wants_descending_blocks(stream)`, whether the last elements shall be taken first;
-/// - `wants_wide_index(stream)`, whether to count in 64 bits where 32 would do.
+/// - `most_elements(stream)`, of the input that one launch may have, `kMostElements` or fewer.
 #pragma once
 
 #include <linked_neurons/cuda/kernels.cuh>
@@ -16,7 +16,6 @@
 #include <algorithm>
 #include <cstdint>
 #include <initializer_list>
-#include <limits>
 
 namespace linked_neurons::cuda {
 
@@ -41,18 +40,6 @@ template <class T>
 bool is_vectorized(const BackwardArguments& args) {
   return args.row % kVectorSize<T> == 0 && (args.grad_is_uniform || is_aligned<T>(args.grad)) &&
          is_aligned<T>(args.input_or_output) && is_aligned<T>(args.grad_input);
-}
-
-/// Calls `body` with a zero of the type that counts the elements of the output.
-template <class Stream, class Body>
-void with_index(std::int64_t numel, const Stream& stream, const Body& body) {
-  // A block's last thread may look a little further than the last element.
-  constexpr std::int64_t kNarrow = std::numeric_limits<std::int32_t>::max() / 2;
-  if (numel < kNarrow && !wants_wide_index(stream)) {
-    body(std::uint32_t{});
-  } else {
-    body(std::uint64_t{});
-  }
 }
 
 /// Whether each vector's values lie together, at the alignment of a vector.
@@ -103,28 +90,50 @@ struct BackwardKernels {
   }
 };
 
-template <class Kernels, class T, class Arguments, class Stream>
+template <
+    class Kernels,
+    class T,
+    class Index,
+    template <class, class>
+    class Access,
+    class Arguments,
+    class Stream>
 void launch_elementwise(const Arguments& args, const Stream& stream) {
   constexpr std::int64_t kVectors = std::int64_t{kThreads} * Kernels::template kGroupsOfThread<T>;
   const Grid grid{divide_up(args.numel, kVectors * kVectorSize<T>), 1};
-  with_index(args.numel, stream, [&](auto index) {
-    using Index = decltype(index);
-    const auto dividers = dividers_of<T, Index>(args);
-    const std::int64_t last = kVectors * (grid.x - 1);
-    const auto order = wants_descending_blocks(stream)
-                           ? BlockOrder<Index>{static_cast<Index>(last), Index(-kVectors)}
-                           : BlockOrder<Index>{0, Index(kVectors)};
+  const std::int64_t last = kVectors * (grid.x - 1);
+  const auto order = wants_descending_blocks(stream)
+                         ? BlockOrder<Index>{static_cast<Index>(last), Index(-kVectors)}
+                         : BlockOrder<Index>{0, Index(kVectors)};
+  launch(
+      Kernels::template get<T, Index, Access>(),
+      grid,
+      stream,
+      args,
+      dividers_of<T, Index>(args),
+      order);
+}
+
+/// In 32 bits, part by part; where no part is short enough in 64 bits, an element at a time.
+template <class Activation, class Kernels, class T, class Arguments, class Stream>
+void launch_in_parts(const Arguments& args, const Stream& stream) {
+  const Parts parts = parts_of(args, most_elements(stream));
+  if (parts.count == 0) {
+    launch_elementwise<Kernels, T, std::uint64_t, PerElement>(args, stream);
+  }
+  for (std::int64_t p = 0; p < parts.count; ++p) {
+    const Arguments part = part_of<Activation, T>(args, p * parts.numel, parts.numel);
     if (is_vectorized<T>(args)) {
-      launch(Kernels::template get<T, Index, Vectorized>(), grid, stream, args, dividers, order);
+      launch_elementwise<Kernels, T, std::uint32_t, Vectorized>(part, stream);
     } else {
-      launch(Kernels::template get<T, Index, PerElement>(), grid, stream, args, dividers, order);
+      launch_elementwise<Kernels, T, std::uint32_t, PerElement>(part, stream);
     }
-  });
+  }
 }
 
 template <class Activation, class T, class Stream>
 void forward(const ForwardArguments& args, const Stream& stream) {
-  launch_elementwise<ForwardKernels<Activation>, T>(args, stream);
+  launch_in_parts<Activation, ForwardKernels<Activation>, T>(args, stream);
 }
 
 /// Calls `body` with the `BackwardReads` of `args`.
@@ -148,13 +157,14 @@ void with_reads(const BackwardArguments& args, const Body& body) {
 
 /// The second kernel of backward with sums.
 template <class C, class Index, class Stream>
-void add_partial(const SumsPlan& plan, const C* partial, const Stream& stream) {
+void add_partial(
+    const SumsPlan& plan, std::int64_t launches, const C* partial, const Stream& stream) {
   AllTotals<C, Index> all = {};
   std::int64_t blocks = 0;
   for (int s = 0; s < kMostSums; ++s) {
     const SumsOfParameter& sums = plan.sums[s];
     if (sums.total != nullptr) {
-      const std::int64_t addends = plan.slices * (sums.stride / sums.count);
+      const std::int64_t addends = launches * plan.slices * (sums.stride / sums.count);
       const std::int64_t width = width_of_totals(sums.count, sums.inner, addends);
       all.sums[s] = {
           static_cast<C*>(sums.total),
@@ -181,30 +191,44 @@ template <
     class Workspace,
     class Stream>
 void backward_with_sums(
-    const BackwardArguments& args, const Workspace& workspace, const Stream& stream) {
+    const BackwardArguments& args,
+    const Parts& parts,
+    const Workspace& workspace,
+    const Stream& stream) {
   const auto kernel = backward_sums_kernel<Activation, Reads, kWeightGradients, T, Index, N>;
-  const auto plan = plan_sums<Activation, T, N>(args, resident_blocks(kernel, stream));
-  opmath_type<T>* const partial = workspace(plan.partial_numel);
-  auto dividers = dividers_of<T, Index>(args);
-  dividers.weight.vectorized &= N > 1;
-  dividers.bias.vectorized &= N > 1;
-  Columns<Index> columns = {
-      static_cast<Index>(plan.period),
-      static_cast<Index>(plan.repeats),
-      static_cast<Index>(plan.repeats_per_slice),
-      IntDivider<std::uint32_t>::of(static_cast<std::uint32_t>(plan.width)),
-      static_cast<std::uint32_t>(plan.height),
-      {}};
-  for (int s = 0; s < kMostSums; ++s) {
-    const SumsOfParameter& sums = plan.sums[s];
-    columns.sums[s] = {
-        sums.total != nullptr,
-        static_cast<std::uint32_t>(sums.segment),
-        static_cast<Index>(sums.offset),
-        static_cast<Index>(sums.stride)};
+  const auto plan = plan_sums<Activation, T, N>(
+      part_of<Activation, T>(args, 0, parts.numel), resident_blocks(kernel, stream), parts.count);
+  if constexpr (sizeof(Index) == sizeof(std::uint32_t)) {
+    if (plan.partial_numel > kMostElements) { // few parts, of nearly as many parameters
+      backward_with_sums<Activation, Reads, kWeightGradients, T, std::uint64_t, 1>(
+          args, Parts{1, args.numel}, workspace, stream);
+      return;
+    }
   }
-  launch(kernel, Grid{plan.tiles, plan.slices}, stream, args, dividers, columns, partial);
-  add_partial<opmath_type<T>, Index>(plan, partial, stream);
+  opmath_type<T>* const partial = workspace(plan.partial_numel);
+  for (std::int64_t p = 0; p < parts.count; ++p) {
+    const auto part = part_of<Activation, T>(args, p * parts.numel, parts.numel);
+    auto dividers = dividers_of<T, Index>(part);
+    dividers.weight.vectorized &= N > 1;
+    dividers.bias.vectorized &= N > 1;
+    Columns<Index> columns = {
+        static_cast<Index>(plan.period),
+        static_cast<Index>(part.numel / plan.period),
+        static_cast<Index>(plan.repeats_per_slice),
+        IntDivider<std::uint32_t>::of(static_cast<std::uint32_t>(plan.width)),
+        static_cast<std::uint32_t>(plan.height),
+        {}};
+    for (int s = 0; s < kMostSums; ++s) {
+      const SumsOfParameter& sums = plan.sums[s];
+      columns.sums[s] = {
+          sums.total != nullptr,
+          static_cast<std::uint32_t>(sums.segment),
+          static_cast<Index>(sums.offset + p * plan.slices * sums.stride),
+          static_cast<Index>(sums.stride)};
+    }
+    launch(kernel, Grid{plan.tiles, plan.slices}, stream, part, dividers, columns, partial);
+  }
+  add_partial<opmath_type<T>, Index>(plan, parts.count, partial, stream);
 }
 
 /// \param workspace called with a number of elements, gives memory for them.
@@ -214,29 +238,31 @@ void backward(const BackwardArguments& args, const Workspace& workspace, const S
   with_reads<Activation>(args, [&](auto reads) {
     using Reads = decltype(reads);
     if (!weight_gradients && args.grad_bias == nullptr) {
-      launch_elementwise<BackwardKernels<Activation, Reads>, T>(args, stream);
+      launch_in_parts<Activation, BackwardKernels<Activation, Reads>, T>(args, stream);
       return;
     }
-    with_index(args.numel, stream, [&](auto index) {
-      using Index = decltype(index);
-      const auto run = [&](auto with_weights) {
-        constexpr bool kWeights = with_weights.value;
-        if (is_vectorized<T>(args) && period_of<Activation>(args) % kVectorSize<T> == 0) {
-          constexpr int kVector = kVectorSize<T>;
-          backward_with_sums<Activation, Reads, kWeights, T, Index, kVector>(
-              args, workspace, stream);
-        } else {
-          backward_with_sums<Activation, Reads, kWeights, T, Index, 1>(args, workspace, stream);
-        }
-      };
-      if constexpr (Activation::has_weight) {
-        if (weight_gradients) {
-          run(std::true_type{});
-          return;
-        }
+    const auto run = [&](auto with_weights) {
+      constexpr bool kWeights = with_weights.value;
+      constexpr int kVector = kVectorSize<T>;
+      const Parts parts = parts_of(args, most_elements(stream));
+      if (parts.count == 0) {
+        backward_with_sums<Activation, Reads, kWeights, T, std::uint64_t, 1>(
+            args, Parts{1, args.numel}, workspace, stream);
+      } else if (is_vectorized<T>(args) && period_of<Activation>(args) % kVector == 0) {
+        backward_with_sums<Activation, Reads, kWeights, T, std::uint32_t, kVector>(
+            args, parts, workspace, stream);
+      } else {
+        backward_with_sums<Activation, Reads, kWeights, T, std::uint32_t, 1>(
+            args, parts, workspace, stream);
       }
-      run(std::false_type{});
-    });
+    };
+    if constexpr (Activation::has_weight) {
+      if (weight_gradients) {
+        run(std::true_type{});
+        return;
+      }
+    }
+    run(std::false_type{});
   });
 }
 

@@ -23,8 +23,8 @@ inline bool wants_descending_blocks(const Stream& /*stream*/) {
   return detail::cuda::descending_blocks;
 }
 
-inline bool wants_wide_index(const Stream& /*stream*/) {
-  return false;
+inline std::int64_t most_elements(const Stream& /*stream*/) {
+  return kMostElements;
 }
 
 /// Blocks of a kernel that run at once on the current device.

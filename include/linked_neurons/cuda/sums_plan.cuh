@@ -2,6 +2,7 @@
 /// How backward with sums is cut into blocks, and where its sums go.
 #pragma once
 
+#include <linked_neurons/cuda/parts.cuh>
 #include <linked_neurons/cuda/sums.cuh>
 
 #include <algorithm>
@@ -11,13 +12,7 @@
 
 namespace linked_neurons::cuda {
 
-using linked_neurons::detail::ParameterIndex;
-
-inline std::int64_t divide_up(std::int64_t a, std::int64_t b) {
-  return (a + b - 1) / b;
-}
-
-/// The sums for one parameter: [slices][repeats][count][inner], `stride` of them a slice.
+/// The sums for one parameter: [launches][slices][repeats][count][inner], `stride` of them a slice.
 struct SumsOfParameter {
   void* total; ///< null where nobody wants them
   std::int64_t count;
@@ -30,12 +25,12 @@ struct SumsOfParameter {
 struct SumsPlan {
   std::int64_t period;
   std::int64_t repeats;
-  std::int64_t slices;
+  std::int64_t slices; ///< of a launch
   std::int64_t repeats_per_slice;
   std::int64_t width, height; ///< of a block, in threads
   std::int64_t tiles;         ///< blocks side by side in the period
   SumsOfParameter sums[kMostSums];
-  std::int64_t partial_numel; ///< elements of the workspace that the launch needs
+  std::int64_t partial_numel; ///< elements of the workspace that the launches need
 };
 
 /// The elements after which weights and bias repeat. One of their periods is a multiple of the
@@ -112,9 +107,11 @@ inline std::int64_t best_slices(
 }
 
 /// \tparam N elements that a thread takes side by side.
+/// \param args of one launch, of `launches` alike.
 /// \param resident blocks that run at once on the device.
 template <class Activation, class T, int N>
-SumsPlan plan_sums(const BackwardArguments& args, std::int64_t resident) {
+SumsPlan plan_sums(
+    const BackwardArguments& args, std::int64_t resident, std::int64_t launches = 1) {
   SumsPlan plan = {};
   plan.period = period_of<Activation>(args);
   plan.repeats = args.numel / plan.period;
@@ -165,7 +162,7 @@ SumsPlan plan_sums(const BackwardArguments& args, std::int64_t resident) {
     // Vectors of sums are written as such.
     plan.partial_numel = divide_up(plan.partial_numel, kVectorSize<T>) * kVectorSize<T>;
     sums.offset = plan.partial_numel;
-    plan.partial_numel += sums.stride * plan.slices;
+    plan.partial_numel += sums.stride * plan.slices * launches;
   }
   return plan;
 }
