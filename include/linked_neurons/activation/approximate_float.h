@@ -96,9 +96,9 @@ LINKED_NEURONS_FN Decay<ApproximateFloat> decay(ApproximateFloat x) {
 /// Valid range: x <= 0.
 LINKED_NEURONS_FN ApproximateFloat expm1(ApproximateFloat x) {
   const auto z = float(x);
-  // Near 0 the difference from 1 loses digits: Taylor's series.
-  const float near = z + z * z * (0.5F + z * (1.0F / 6 + z * (1.0F / 24)));
-  return where(z > -0x1p-3F, near, detail::exp2_approximately(z * detail::kLog2E) - 1);
+  // Near 0 the difference from 1 loses digits: Taylor's series there.
+  const float series = z + z * z * (0.5F + z * (1.0F / 6 + z * (1.0F / 24)));
+  return where(z > -0x1p-3F, series, detail::exp2_approximately(z * detail::kLog2E) - 1);
 }
 
 /// Largest error: 2^-21 of the result.
