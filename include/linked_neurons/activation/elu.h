@@ -41,7 +41,7 @@ struct ELU : Activation {
   LINKED_NEURONS_FN static T backward_from_input(const T& z, const Pair<T>& grad, Number<T> alpha) {
     const auto one = constant<T>(1);
     const auto e = decay(bounded_for_decay(abs(z)));
-    const T curved = e.raised * (e.low * alpha); // on the negative side
+    const T curved = e.raised * alpha * e.low; // on the negative side
     return grad.pos * where(z > 0, one, curved) - grad.neg * where(z < 0, one, curved);
   }
 };
