@@ -49,4 +49,10 @@ template <class Activation>
 using FromInput =
     std::conditional_t<Activation::saved == Saved::input, Activation, Recomputed<Activation>>;
 
+/// Whether backward of an activation from z finds masks there.
+template <class Activation>
+inline constexpr bool kFindsMasks = false;
+template <class Base>
+inline constexpr bool kFindsMasks<Recomputed<Base>> = Base::saved == Saved::masks;
+
 } // namespace linked_neurons::detail

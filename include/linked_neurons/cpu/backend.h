@@ -169,9 +169,12 @@ void backward(
     if (args.grad_bias != nullptr) {
       return backward_with_sums(blocks, target);
     }
-    if constexpr (kSelects<Activation, T> && Activation::saved == Saved::masks) {
-      const BackwardSelectBlocks<Activation, T> select{args, nontemporal};
-      return run_blocks(target, select, args.numel);
+    if constexpr (
+        kSelects<Activation, T> && (Activation::saved == Saved::masks || kFindsMasks<Activation>)) {
+      if (Activation::saved == Saved::masks || args.bias.values == nullptr) {
+        const BackwardSelectBlocks<Activation, T> select{args, nontemporal};
+        return run_blocks(target, select, args.numel);
+      }
     }
     run_blocks(target, blocks, args.numel);
   });

@@ -80,6 +80,37 @@ LINKED_NEURONS_FN void find_masks(BlockMasks& masks, const MaskOf& mask_of) {
   convert_lanes(bits, masks.lane);
 }
 
+/// \param z what the activation is applied to, of type `C`, by index.
+template <class Activation, class C, class Z>
+LINKED_NEURONS_FN BlockMasks masks_of_input(const Z& z) {
+  BlockMasks masks;
+  find_masks<C>(masks, [&](int i) LINKED_NEURONS_INLINE { return Activation::masks(z[i]); });
+  return masks;
+}
+
+LINKED_NEURONS_FN void save_masks(
+    const BlockMasks& masks, std::uint8_t* saved, std::int64_t block) {
+  std::memcpy(saved + block * std::int64_t(sizeof(masks)), &masks, sizeof(masks));
+}
+
+/// The masks of a block: those that forward saved, or what the output tells where it saved none.
+/// \param output read in the second case only.
+template <class Activation, class C>
+LINKED_NEURONS_FN BlockMasks
+masks_of(const std::uint8_t* saved, std::int64_t block, const Pair<const C*>& output) {
+  BlockMasks masks;
+  if constexpr (Activation::output_tells_masks) {
+    if (saved == nullptr) {
+      find_masks<C>(masks, [&](int i) LINKED_NEURONS_INLINE {
+        return Activation::masks_of_output(Pair<C>{output.pos[i], output.neg[i]});
+      });
+      return masks;
+    }
+  }
+  std::memcpy(&masks, saved + block * std::int64_t(sizeof(masks)), sizeof(masks));
+  return masks;
+}
+
 /// The masks of a block's lanes in numbers of another width.
 template <class Bits>
 struct WideMasks {

@@ -2,6 +2,7 @@
 /// The CPU loops, over blocks of 64 elements. Plain C++: they know arguments, not tensors.
 #pragma once
 
+#include <linked_neurons/activation/from_input.h>
 #include <linked_neurons/cpu/block_io.h>
 #include <linked_neurons/cpu/block_masks.h>
 #include <linked_neurons/cpu/block_parameters.h>
@@ -19,15 +20,6 @@ namespace linked_neurons::detail::cpu {
 template <class T>
 LINKED_NEURONS_FN T copy_of(T x) {
   return x;
-}
-
-/// Saves the masks of a block.
-/// \param z what the activation is applied to, of type `C`, by index.
-template <class Activation, class C, class Z>
-LINKED_NEURONS_FN void save_masks(std::uint8_t* saved, std::int64_t block, const Z& z) {
-  BlockMasks masks;
-  find_masks<C>(masks, [&](int i) LINKED_NEURONS_INLINE { return Activation::masks(z[i]); });
-  std::memcpy(saved + block * std::int64_t(sizeof(masks)), &masks, sizeof(masks));
 }
 
 /// What an activation is applied to, by index: the input and, where it is a number, the bias.
@@ -69,7 +61,7 @@ struct ForwardBlocks {
       compute(z, weights.next(), args.number, y);
       if constexpr (Activation::saved == Saved::masks) {
         if (args.masks != nullptr) {
-          save_masks<Activation, C>(args.masks, block, z);
+          save_masks(masks_of_input<Activation, C>(z), args.masks, block);
         }
       }
       if (y.pos == output.numbers()) {
@@ -126,7 +118,7 @@ struct ForwardWeightedBlocks {
         compute_one(z, weight, y);
       }
       if (args.masks != nullptr) {
-        save_masks<Activation, T>(args.masks, block, z);
+        save_masks(masks_of_input<Activation, T>(z), args.masks, block);
       }
       if (y.pos == output.numbers()) {
         io.store_halves(args.output, position, size, output);
@@ -173,24 +165,6 @@ struct ForwardWeightedBlocks {
     }
   }
 };
-
-/// The masks of a block: those that forward saved, or what the output tells where it saved none.
-/// \param output read in the second case only.
-template <class Activation, class C>
-LINKED_NEURONS_FN BlockMasks
-masks_of(const std::uint8_t* saved, std::int64_t block, const Pair<const C*>& output) {
-  BlockMasks masks;
-  if constexpr (Activation::output_tells_masks) {
-    if (saved == nullptr) {
-      find_masks<C>(masks, [&](int i) LINKED_NEURONS_INLINE {
-        return Activation::masks_of_output(Pair<C>{output.pos[i], output.neg[i]});
-      });
-      return masks;
-    }
-  }
-  std::memcpy(&masks, saved + block * std::int64_t(sizeof(masks)), sizeof(masks));
-  return masks;
-}
 
 /// Backward of an activation that computes in `C`, over blocks, as in `ForwardBlocks`.
 template <class Activation, class C, bool kWeightGradients>
@@ -330,9 +304,9 @@ struct BackwardBlocks {
   }
 };
 
-/// Backward of an activation that only selects and saves masks, over blocks of a 16-bit type `T`
-/// without sums. A gradient is that of one half, with its sign changed if that is g(-z), or 0: 16
-/// bits that need not become floats.
+/// Backward of an activation that only selects, over blocks of a 16-bit type `T` without sums: from
+/// masks, or from an input without bias. A gradient is that of one half, with its sign changed if
+/// that is g(-z), or 0: 16 bits that need not become floats.
 template <class Activation, class T>
 struct BackwardSelectBlocks {
   BackwardArguments args;
@@ -340,7 +314,7 @@ struct BackwardSelectBlocks {
 
   LINKED_NEURONS_FN void operator()(Target target, std::int64_t begin, std::int64_t end) const {
     const auto io = BlockIO::of<T>(target, StoredType::as_computed, nontemporal, args.row);
-    Buffer<T> output;
+    Buffer<T> kept;
     Buffer<T> grad;
     Buffer<T> grad_input;
     Pair<const T*> in = {};
@@ -354,11 +328,16 @@ struct BackwardSelectBlocks {
       if (!args.grad_is_uniform) {
         in = io.read_halves(args.grad, position, size, grad);
       }
-      Pair<const T*> y = {};
-      if (args.masks == nullptr) {
-        y = io.read_halves(args.input_or_output, position, size, output);
+      BlockMasks masks;
+      if constexpr (kFindsMasks<Activation>) {
+        masks = masks_of_input<Activation, T>(io.read(args.input_or_output, first, size, kept));
+      } else {
+        Pair<const T*> y = {};
+        if (args.masks == nullptr) {
+          y = io.read_halves(args.input_or_output, position, size, kept);
+        }
+        masks = masks_of<Activation, T>(args.masks, block, y);
       }
-      const auto masks = masks_of<Activation, T>(args.masks, block, y);
       if (masks.has_both()) {
         // At a NaN both halves let their gradient pass: the result is a difference, in float.
         const BackwardBlocks<Activation, float, false> wide{args, kStoredType<T>, nontemporal};
