@@ -34,6 +34,7 @@ struct Case {
 };
 
 constexpr std::int64_t kMillion = 1 << 20;
+constexpr std::int64_t kBillion = 1024 * kMillion;
 
 const Case kCases[] = {
     {"small", 256, 200704, {}, 1},
@@ -42,7 +43,7 @@ const Case kCases[] = {
     {"images", 8192, kMillion, {4096, 256}, 9},
     {"odd_rows", 5000 * kMillion, 3, {1, 3}, 15},
     {"parameters_of_a_sample", 100 * kMillion, 64, {1, 64 * kMillion}, 7},
-    {"long_row", 1, 3 * 1024 * kMillion, {1024 * kMillion, 3}, 0},
+    {"long_row", 1, 3 * kBillion, {kBillion, 3}, 0},
     {"odd_long_row", 100, 64 * kMillion + 1, {1, 64 * kMillion + 1}, 0},
 };
 

@@ -22,20 +22,30 @@ class ApproximateFloat {
     return value_;
   }
 
-#define LINKED_NEURONS_OPERATOR(result, symbol)              \
-  LINKED_NEURONS_FN friend constexpr result operator symbol( \
-      ApproximateFloat a, ApproximateFloat b) {              \
-    return a.value_ symbol b.value_;                         \
+  LINKED_NEURONS_FN friend constexpr ApproximateFloat operator+(
+      ApproximateFloat a, ApproximateFloat b) {
+    return a.value_ + b.value_;
   }
-  LINKED_NEURONS_OPERATOR(ApproximateFloat, +)
-  LINKED_NEURONS_OPERATOR(ApproximateFloat, -)
-  LINKED_NEURONS_OPERATOR(ApproximateFloat, *)
-  LINKED_NEURONS_OPERATOR(bool, <)
-  LINKED_NEURONS_OPERATOR(bool, <=)
-  LINKED_NEURONS_OPERATOR(bool, >)
-  LINKED_NEURONS_OPERATOR(bool, >=)
-#undef LINKED_NEURONS_OPERATOR
-
+  LINKED_NEURONS_FN friend constexpr ApproximateFloat operator-(
+      ApproximateFloat a, ApproximateFloat b) {
+    return a.value_ - b.value_;
+  }
+  LINKED_NEURONS_FN friend constexpr ApproximateFloat operator*(
+      ApproximateFloat a, ApproximateFloat b) {
+    return a.value_ * b.value_;
+  }
+  LINKED_NEURONS_FN friend constexpr bool operator<(ApproximateFloat a, ApproximateFloat b) {
+    return a.value_ < b.value_;
+  }
+  LINKED_NEURONS_FN friend constexpr bool operator<=(ApproximateFloat a, ApproximateFloat b) {
+    return a.value_ <= b.value_;
+  }
+  LINKED_NEURONS_FN friend constexpr bool operator>(ApproximateFloat a, ApproximateFloat b) {
+    return a.value_ > b.value_;
+  }
+  LINKED_NEURONS_FN friend constexpr bool operator>=(ApproximateFloat a, ApproximateFloat b) {
+    return a.value_ >= b.value_;
+  }
   LINKED_NEURONS_FN friend constexpr ApproximateFloat operator-(ApproximateFloat x) {
     return -x.value_;
   }
