@@ -134,9 +134,8 @@ struct Activation {
     return where(condition, a, b);
   }
 
-  /// grad.pos * g'(z) - grad.neg * g'(-z) in fewer steps, where g'(z) + g'(-z) = 1.
-  /// \param is_pos z > 0.
-  /// \param slope g'(-|z|).
+  /// grad.pos * g'(z) - grad.neg * g'(-z) in fewer steps, where g'(z) + g'(-z) = 1: `is_pos` is
+  /// z > 0, and `slope` is g'(-|z|).
   template <class Condition, class T>
   LINKED_NEURONS_FN static T gradient_by_slope(
       const Condition& is_pos, const T& slope, const Pair<T>& grad) {
