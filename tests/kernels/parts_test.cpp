@@ -66,7 +66,7 @@ TEST_P(Parts, AreWholeRowsAndPeriodsThat32BitsCount) {
   if (parts.count > 1) {
     EXPECT_EQ(parts.numel % 64, 0); // a group of masks
     EXPECT_EQ(parts.numel % of.row, 0);
-    EXPECT_EQ(parts.numel % (of.bias.inner * of.bias.count), 0);
+    EXPECT_EQ(parts.numel % of.bias.period(), 0);
   }
 }
 

@@ -136,7 +136,7 @@ struct Activation {
 
   /// grad.pos * g'(z) - grad.neg * g'(-z) in fewer steps, where g'(z) + g'(-z) = 1: `is_pos` is
   /// z > 0, and `slope` is g'(-|z|).
-  template <class Condition, class T>
+  template <class T, class Condition>
   LINKED_NEURONS_FN static T gradient_by_slope(
       const Condition& is_pos, const T& slope, const Pair<T>& grad) {
     return where(is_pos, grad.pos, -grad.neg) +

@@ -10,7 +10,7 @@ namespace linked_neurons::math {
 
 /// A float whose exponentials and quotients a device approximates in one or two instructions, where
 /// those of a float take some twelve. They have 17 correct bits or more; a half has 11, a bfloat16
-/// has 8. On the host they are those of a float.
+/// has 8. On the host the same formulas take the C library's.
 class ApproximateFloat {
  public:
   ApproximateFloat() = default;
@@ -67,19 +67,6 @@ LINKED_NEURONS_FN float exp2_approximately(float x) {
 #endif
 }
 
-/// 1 / x for 2^-20 <= x <= 2^20.
-LINKED_NEURONS_FN float reciprocal_approximately(float x) {
-#if defined(__CUDA_ARCH__)
-  float result;
-  asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(result) : "f"(x));
-  return result;
-#else
-  return 1 / x;
-#endif
-}
-
-inline constexpr float kLog2E = 1.442695041F;
-
 } // namespace detail
 
 // The functions of a float, of math.h and quotient.h, that formulas for ApproximateFloat may use.
@@ -99,22 +86,22 @@ LINKED_NEURONS_FN ApproximateFloat bounded_for_decay(ApproximateFloat x) {
 /// Largest error: 2^-17 of the product, which is that of x log2(e) where x is 110.
 LINKED_NEURONS_FN Decay<ApproximateFloat> decay(ApproximateFloat x) {
   using F = detail::Format<float>;
-  return {detail::exp2_approximately(F::kRaise - float(x) * detail::kLog2E), F::kLow};
+  return {detail::exp2_approximately(F::kRaise - float(x) * detail::kLog2E<float>), F::kLow};
 }
 
-/// Largest error: 2^-18 of the result, for x <= 0; NaN for NaN.
-/// Valid range: x <= 0.
+/// Largest error: 2^-18 of the result.
+/// Valid range: x <= 0; NaN for NaN.
 LINKED_NEURONS_FN ApproximateFloat expm1(ApproximateFloat x) {
   const auto z = float(x);
   // Near 0 the difference from 1 loses digits: Taylor's series there.
   const float series = z + z * z * (0.5F + z * (1.0F / 6 + z * (1.0F / 24)));
-  return where(z > -0x1p-3F, series, detail::exp2_approximately(z * detail::kLog2E) - 1);
+  return where(z > -0x1p-3F, series, detail::exp2_approximately(z * detail::kLog2E<float>) - 1);
 }
 
 /// Largest error: 2^-21 of the result.
 /// Valid range: that of a float's.
 LINKED_NEURONS_FN ApproximateFloat quotient(ApproximateFloat a, ApproximateFloat b) {
-  return float(a) * detail::reciprocal_approximately(float(b));
+  return float(a) * detail::reciprocal(float(b));
 }
 
 } // namespace linked_neurons::math

@@ -61,7 +61,7 @@ struct GELU : GatedByDistribution {
         constant<T>(0.5) - m * peak * (1 - square * (constant<T>(1.0 / 6) - square * even));
     const T p = where(is_near, series, -lower / where(is_near, constant<T>(1), m));
     const T density = peak * exp(square * constant<T>(-0.5));
-    return gradient_by_slope<decltype(is_pos), T>(is_pos, p - m * density, grad);
+    return gradient_by_slope<T>(is_pos, p - m * density, grad);
   }
 
  private:
@@ -106,7 +106,7 @@ struct GELUTanh : GatedByDistribution {
                      v * (constant<T>(1.0 / 4) - square * (constant<T>(1.0 / 48) - square * odd));
     const T p = where(is_near, series, -lower / where(is_near, constant<T>(1), m));
     const T slope_of_v = constant<T>(kSlope) + constant<T>(3 * kSlope * kCubic) * (m * m);
-    return gradient_by_slope<decltype(is_pos), T>(is_pos, p - m * slope_of_v * (p * (1 - p)), grad);
+    return gradient_by_slope<T>(is_pos, p - m * slope_of_v * (p * (1 - p)), grad);
   }
 
  private:

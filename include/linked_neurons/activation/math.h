@@ -102,6 +102,9 @@ struct Reduced {
   T remainder_expm1;
 };
 
+template <class T>
+inline constexpr T kLog2E = T(1.44269504088896340736);
+
 /// Adding and subtracting this rounds to the nearest integer, and leaves it in the lowest bits.
 template <class T>
 inline constexpr T kRounding = T(3) *
@@ -161,9 +164,8 @@ LINKED_NEURONS_FN T at_least(T x, T lowest) {
 template <class T>
 LINKED_NEURONS_FN Reduced<T> reduce(T x, T raise) {
   using F = Format<T>;
-  constexpr T kLog2E = T(1.44269504088896340736);
   const T rounding = kBiasedRounding<T> + raise;
-  const T sum = x * kLog2E + rounding;
+  const T sum = x * kLog2E<T> + rounding;
   const T exponent = sum - rounding;
   const T r = (x - exponent * F::kLn2High) - exponent * F::kLn2Low;
   return {exponent, power_of_two(sum), r + r * r * expm1_tail(r)};

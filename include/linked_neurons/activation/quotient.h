@@ -10,6 +10,18 @@ LINKED_NEURONS_AS_WRITTEN_BEGIN
 namespace linked_neurons::math {
 namespace detail {
 
+/// 1 / x within a unit in the last place, in one instruction of a device.
+/// Valid range: 2^-20 <= x <= 2^20.
+LINKED_NEURONS_FN float reciprocal(float x) {
+#if defined(__CUDA_ARCH__)
+  float result;
+  asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(result) : "f"(x));
+  return result;
+#else
+  return 1 / x;
+#endif
+}
+
 /// a / b from a reciprocal of b that is within a unit in the last place. What the product leaves is
 /// exact unless the quotient is subnormal.
 LINKED_NEURONS_FN float quotient(float a, float b, float reciprocal) {
@@ -26,9 +38,7 @@ LINKED_NEURONS_FN float quotient(float a, float b, float reciprocal) {
 /// Valid range: |a| <= 2^100, 2^-20 <= b <= 2^20; NaN where one of them is NaN.
 LINKED_NEURONS_FN float quotient(float a, float b) {
 #if defined(__CUDA_ARCH__)
-  float reciprocal;
-  asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(reciprocal) : "f"(b));
-  return detail::quotient(a, b, reciprocal);
+  return detail::quotient(a, b, detail::reciprocal(b));
 #else
   return a / b;
 #endif

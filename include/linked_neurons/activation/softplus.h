@@ -28,7 +28,7 @@ struct Softplus : Activation {
   LINKED_NEURONS_FN static T backward(const Pair<T>& output, const Pair<T>& grad) {
     const auto is_pos = output.pos > output.neg;
     const T smaller = exp(-where(is_pos, output.pos, output.neg));
-    return gradient_by_slope<decltype(is_pos), T>(is_pos, smaller, grad);
+    return gradient_by_slope<T>(is_pos, smaller, grad);
   }
 };
 

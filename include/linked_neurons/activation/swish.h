@@ -40,7 +40,7 @@ struct Swish : Activation {
     const T s =
         where(is_near, sigmoid_near_0(m), quotient<T>(-lower, where(is_near, constant<T>(1), m)));
     // g'(-|z|) = s (1 - |z| (1 - s)), s = sigmoid(-|z|).
-    return gradient_by_slope<decltype(is_pos), T>(is_pos, s * (1 - upper), grad);
+    return gradient_by_slope<T>(is_pos, s * (1 - upper), grad);
   }
 
   template <class T>
@@ -50,7 +50,7 @@ struct Swish : Activation {
     const T e = decayed.raised * decayed.low;
     const T s = quotient<T>(e, 1 + e);
     const auto is_pos = z > 0;
-    return gradient_by_slope<decltype(is_pos), T>(is_pos, s * (1 - (m - m * s)), grad);
+    return gradient_by_slope<T>(is_pos, s * (1 - (m - m * s)), grad);
   }
 
  private:

@@ -4,6 +4,8 @@
 
 #include <linked_neurons/kernel/arguments.h>
 
+#include <type_traits>
+
 namespace linked_neurons::cuda {
 
 /// What an activation computes a result of type `T` in.

@@ -14,7 +14,6 @@ namespace linked_neurons::cuda {
 
 using linked_neurons::detail::BackwardArguments;
 using linked_neurons::detail::ForwardArguments;
-using linked_neurons::detail::ParameterIndex;
 
 inline std::int64_t divide_up(std::int64_t a, std::int64_t b) {
   return (a + b - 1) / b;
@@ -39,9 +38,8 @@ Parts parts_of(const Arguments& args, std::int64_t most) {
     return {1, args.numel};
   }
   // Each of the periods is a multiple of the next shorter one: whole axes, from the innermost on.
-  const auto period = [](const ParameterIndex& index) { return index.inner * index.count; };
   const std::int64_t longest =
-      std::max({args.row, period(args.weight.index), period(args.bias.index)});
+      std::max({args.row, args.weight.index.period(), args.bias.index.period()});
   const std::int64_t step = std::lcm(longest, detail::kLargestGroup);
   const std::int64_t numel = most / step * step;
   return numel == 0 ? Parts{0, 0} : Parts{divide_up(args.numel, numel), numel};

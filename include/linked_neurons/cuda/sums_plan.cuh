@@ -12,6 +12,8 @@
 
 namespace linked_neurons::cuda {
 
+using linked_neurons::detail::ParameterIndex;
+
 /// The sums for one parameter: [launches][slices][repeats][count][inner], `stride` of them a slice.
 struct SumsOfParameter {
   void* total; ///< null where nobody wants them
@@ -37,10 +39,9 @@ struct SumsPlan {
 /// other: both are of whole axes of the input, from the innermost in memory on.
 template <class Activation>
 std::int64_t period_of(const BackwardArguments& args) {
-  const auto of = [](const ParameterIndex& index) { return index.inner * index.count; };
   return std::max<std::int64_t>(
-      Activation::has_weight ? of(args.weight.index) : 1,
-      args.grad_bias != nullptr ? of(args.bias.index) : 1);
+      Activation::has_weight ? args.weight.index.period() : 1,
+      args.grad_bias != nullptr ? args.bias.index.period() : 1);
 }
 
 /// How many threads of a block stand side by side. If it can be, their elements are whole runs of

@@ -22,6 +22,11 @@ namespace linked_neurons::detail {
 struct ParameterIndex {
   std::int64_t inner = 1;
   std::int64_t count = 1;
+
+  /// The elements after which the values repeat.
+  std::int64_t period() const {
+    return inner * count;
+  }
 };
 
 /// The weights of both halves, of the type that computes.
